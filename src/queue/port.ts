@@ -1,0 +1,327 @@
+// The queue: keeps what we promised and says what is next. One port, two engines, one
+// contract suite. Whatever crosses it is plain, clonable data; the queue knows no policy, so
+// times and schedules come in with what is accepted and settled. All times are
+// milliseconds since 1970.
+
+import type { Address } from '../mail/address.ts'
+import type { Destination } from '../mail/destination.ts'
+import type { Envelope, Notify } from '../mail/envelope.ts'
+import type { AttemptFact } from '../mail/event.ts'
+import type { End, NoticeFate, Outcome, State } from '../mail/outcome.ts'
+
+declare const checked: unique symbol
+export type MessageId = string & { readonly [checked]: 'message' }
+/** `messageId-n`, n from 1. */
+export type DeliveryId = string & { readonly [checked]: 'delivery' }
+
+/** Content that `store` has taken. Small content rides along in `bytes`; larger lives at `key`. */
+export interface ContentRef {
+  readonly key: string
+  readonly size: number
+  readonly bytes?: Uint8Array
+}
+
+/** A delivery as it is handed in: which of the envelope's recipients go where, and when. */
+export interface NewDelivery {
+  readonly destination: Destination
+  readonly queue: string
+  /** Which rule sent it there: "routing.yaml:4". */
+  readonly rule: string
+  /** 1 is first, 100 last. */
+  readonly priority: number
+  /** Indexes into `envelope.recipients`. */
+  readonly recipients: readonly number[]
+  readonly due: number
+  readonly expireAt: number
+  readonly warnAt?: number
+}
+
+export interface NewMail {
+  /** From `newId`, or derived from what it tells of, so that writing a notice twice is a no-op. */
+  readonly id: MessageId
+  readonly at: number
+  readonly envelope: Envelope
+  readonly content: ContentRef
+  readonly deliveries: readonly NewDelivery[]
+  readonly once?: Once
+}
+
+/** A key that may be used one time until a moment. */
+export interface Once {
+  readonly key: string
+  readonly until: number
+}
+
+export interface Recipient {
+  /** Index into the envelope's recipients: its number within the message. */
+  readonly n: number
+  readonly address: Address
+  readonly notify?: readonly Notify[]
+  readonly orcpt?: string
+  readonly attempts: number
+  readonly due: number
+}
+
+/** One message to one destination with the recipients that wait there: the unit that is queued. */
+export interface Delivery {
+  readonly id: DeliveryId
+  readonly message: MessageId
+  readonly destination: Destination
+  readonly queue: string
+  readonly acceptedAt: number
+  /** Without its recipients that go elsewhere or have ended: see `recipients`. */
+  readonly envelope: Envelope
+  readonly recipients: readonly Recipient[]
+  readonly content: ContentRef
+  readonly expireAt: number
+  readonly warnAt?: number
+  /** The attempt before this one ended without our seeing the reply to the dot, or by our own death. */
+  readonly last?: LastAttempt
+  /** What an operator asks of it: `refuse` ends it as bounced with this reason. */
+  readonly refuse?: OperatorAct
+}
+
+export interface LastAttempt {
+  readonly kind: 'unknown' | 'interrupted'
+  readonly host?: string
+  readonly address?: string
+}
+
+/** One connection's right to draw from a lane. It lapses by itself when it is not renewed. */
+export interface Lease {
+  readonly id: string
+  readonly lane: Destination
+  readonly until: number
+}
+
+/** Nothing is due in this lane before then; `undefined`: nothing waits there. */
+export interface Idle {
+  readonly kind: 'idle'
+  readonly until: number | undefined
+}
+
+export type Taken = { readonly kind: 'delivery'; readonly delivery: Delivery } | Idle
+
+/** What becomes of one recipient. */
+export type Verdict =
+  | {
+      readonly kind: 'end'
+      readonly end: End
+      readonly notice?: NoticeFate
+      readonly reason?: string
+    }
+  /** Tried and to be tried again. */
+  | { readonly kind: 'retry'; readonly due: number }
+  /** Not tried: trouble before MAIL burns no attempt, and leaves the time as it was unless `due` is given. */
+  | { readonly kind: 'untried'; readonly due?: number }
+
+export interface RecipientResult {
+  readonly n: number
+  /** Absent for expiry, and where nothing was tried. */
+  readonly outcome?: Outcome
+  readonly verdict: Verdict
+}
+
+/** All that one attempt (or one sweep) says of a delivery: written in one step. */
+export interface Settlement {
+  readonly at: number
+  readonly attempt?: AttemptFact
+  readonly results: readonly RecipientResult[]
+  readonly notices?: readonly NewMail[]
+  /** New times of the delivery; absent ones stay, `warnAt: null` means never again. */
+  readonly expireAt?: number
+  readonly warnAt?: number | null
+  /** Which of the recipients were warned just now. */
+  readonly warned?: readonly number[]
+  /** Routing has changed its mind: the delivery goes on in that lane. */
+  readonly moveTo?: { readonly destination: Destination; readonly rule: string }
+}
+
+export interface OperatorAct {
+  readonly who: string
+  readonly why: string
+}
+
+export type GroupBy = 'state' | 'queue' | 'destination' | 'domain'
+
+/** All keys that are given must fit. */
+export interface Filter {
+  readonly ids?: readonly string[]
+  /** Address, or domain when it has no "@". */
+  readonly to?: string
+  readonly from?: string
+  readonly domain?: string
+  readonly destination?: string
+  readonly queue?: string
+  readonly states?: readonly State[]
+  readonly acceptedBefore?: number
+  readonly acceptedAfter?: number
+  /** Scanned in pages, not indexed. */
+  readonly minAttempts?: number
+  /** Part of the last reply, without regard to case. Scanned in pages, not indexed. */
+  readonly reply?: string
+}
+
+/** One recipient, as admins see it. */
+export interface Entry {
+  readonly id: MessageId
+  readonly delivery: DeliveryId
+  readonly n: number
+  readonly state: State
+  readonly from: string
+  readonly to: string
+  readonly queue: string
+  readonly destination: Destination
+  readonly acceptedAt: number
+  readonly endedAt?: number
+  readonly attempts: number
+  /** When the next attempt is due; absent when held or ended. */
+  readonly next?: number
+  readonly reply?: string
+  readonly size: number
+  readonly notice?: NoticeFate
+  readonly held?: OperatorAct
+}
+
+export interface Page {
+  readonly entries: readonly Entry[]
+  /** Where the next page begins; absent on the last. */
+  readonly cursor?: string
+  /** Entries looked at, when the filter could not use an index alone. */
+  readonly scanned: number
+}
+
+export interface Count {
+  readonly key: string
+  /** By age band when asked: upper bounds in milliseconds are the caller's. */
+  readonly ages?: readonly number[]
+  readonly count: number
+}
+
+/** One recorded fact of a message, in order of time. */
+export type Fact =
+  | {
+      readonly kind: 'accepted'
+      readonly at: number
+      readonly envelope: Envelope
+      readonly deliveries: readonly {
+        readonly id: DeliveryId
+        readonly destination: Destination
+        readonly queue: string
+        readonly rule: string
+        readonly recipients: readonly number[]
+      }[]
+    }
+  | {
+      readonly kind: 'settled'
+      readonly at: number
+      readonly delivery: DeliveryId
+      readonly attempt?: AttemptFact
+      readonly results: readonly RecipientResult[]
+      readonly notices?: readonly MessageId[]
+      readonly warned?: readonly number[]
+      readonly moveTo?: { readonly destination: Destination; readonly rule: string }
+    }
+  | { readonly kind: 'interrupted'; readonly at: number; readonly delivery: DeliveryId }
+  | {
+      readonly kind: 'act'
+      readonly at: number
+      readonly act: Act
+      readonly delivery?: DeliveryId
+      readonly who: string
+      readonly why: string
+    }
+
+export const ACTS = ['hold', 'release', 'retry', 'refuse', 'cancel'] as const
+export type Act = (typeof ACTS)[number]
+
+export interface Trace {
+  readonly id: MessageId
+  readonly facts: readonly Fact[]
+  readonly entries: readonly Entry[]
+  /** Why each lane that it waits in does not run, by destination. */
+  readonly suspended: readonly Suspension[]
+}
+
+export interface Suspension {
+  readonly lane: Destination
+  readonly site?: string
+  readonly until: number
+  readonly reason: string
+}
+
+/** A hold that stands until it is released, and covers new mail. */
+export interface StandingHold extends OperatorAct {
+  readonly scope:
+    { readonly kind: 'all' } | { readonly kind: 'destination' | 'queue'; readonly name: string }
+  readonly at: number
+}
+
+/** What steering did: `busy` are under way and follow when their attempt ends. */
+export interface Steered {
+  readonly count: number
+  readonly busy: number
+}
+
+export class QueueError extends Error {
+  readonly kind: 'full' | 'failing' | 'closed' | 'used'
+  constructor(
+    kind: 'full' | 'failing' | 'closed' | 'used',
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options)
+    this.name = 'QueueError'
+    this.kind = kind
+  }
+}
+
+/** The reading side: works beside a running relay and when it is down. */
+export interface QueueReader extends AsyncDisposable {
+  find(filter: Filter, page: { readonly limit: number; readonly cursor?: string }): Promise<Page>
+  /** Recipients that have not ended, grouped; `ages` are upper bounds in milliseconds for age bands. */
+  counts(by: GroupBy, ages?: readonly number[]): Promise<Count[]>
+  trace(id: MessageId): Promise<Trace | undefined>
+  suspensions(): Promise<Suspension[]>
+  holds(): Promise<StandingHold[]>
+}
+
+export interface Queue extends QueueReader {
+  /** A new id, in order of time. */
+  newId(): MessageId
+  /** Stores content outside the schedule's transaction; what is never accepted is swept. Rejects with `QueueError`. */
+  store(id: MessageId, chunks: AsyncIterable<Uint8Array> | Uint8Array): Promise<ContentRef>
+  /** Takes back what `store` took, when it is not going to be accepted. */
+  discard(content: ContentRef): Promise<void>
+  /** Durable when it resolves; writing the same id twice is a no-op. Rejects with `QueueError`. */
+  accept(mail: NewMail): Promise<MessageId>
+  /** Rights to draw from lanes with due work, most urgent first; none when nothing is due. */
+  claim(count: number): Promise<Lease[]>
+  /** When the next unclaimed lane has due work; `undefined`: nothing waits. */
+  nextDue(): Promise<number | undefined>
+  /** Calls when a lane may have new work to claim; several may be said in one. */
+  onWake(listener: () => void): void
+  renew(leases: readonly Lease[]): Promise<void>
+  release(lease: Lease): Promise<void>
+  /** The most urgent, then the oldest due delivery of the lane. It is `sending` from here on. */
+  take(lease: Lease): Promise<Taken>
+  /** Writes outcome, history, notices and next time in one step, and takes the next delivery of the lane. */
+  settle(delivery: Delivery, settlement: Settlement, next?: Lease): Promise<Taken | undefined>
+  /** Deliveries whose time to expire, warn or be refused has come, whatever lanes and leases say; each is `sending` until settled. */
+  overdue(kind: 'expire' | 'warn' | 'refuse', count: number): Promise<Delivery[]>
+  /** A site's lanes (or one lane) wait until then; `until` 0 ends it. */
+  suspend(
+    lanes: readonly Destination[],
+    site: string | undefined,
+    until: number,
+    reason: string,
+  ): Promise<void>
+  content(ref: ContentRef): AsyncIterable<Uint8Array>
+
+  /** Acts on what the filter finds now. */
+  steer(act: Act, filter: Filter, by: OperatorAct): Promise<Steered>
+  hold(scope: StandingHold['scope'], by: OperatorAct): Promise<Steered>
+  unhold(scope: StandingHold['scope'], by: OperatorAct): Promise<Steered>
+  /** A copy of the whole store that can be opened in place of it. */
+  backup(path: string): Promise<void>
+}
