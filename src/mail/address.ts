@@ -72,10 +72,13 @@ function parseLiteral(text: string): Domain | undefined {
   return sound ? (text.toLowerCase() as Domain) : undefined
 }
 
+// Letters, digits, marks, the dots of IDNA; joiners, because some scripts need them.
+const LETTERS = /^(?:[\p{L}\p{M}\p{N}_.\u3002\uff0e\uff61\u00b7-]|\u200c|\u200d)+$/u
+
 // domainToASCII reads URL hosts: it would take `a/b.c` for `a` and drop a newline. So
 // whatever is no letter, digit, mark or joiner is refused before it is asked.
 function toALabels(lower: string): string | undefined {
-  if (!/^[\p{L}\p{M}\p{N}\u200c\u200d·_.。．｡-]+$/u.test(lower)) return undefined
+  if (!LETTERS.test(lower)) return undefined
   const ascii = domainToASCII(lower)
   return ascii === '' ? undefined : ascii
 }
