@@ -24,7 +24,7 @@ export function parseHeader(content: Buffer): Header {
   while (at < content.length) {
     if (content[at] === 13 && content[at + 1] === 10) return { fields, bodyStart: at + 2 }
     const end = endOfField(content, at)
-    const raw = content.latin1Slice(at, end)
+    const raw = content.toString('latin1', at, end)
     const colon = raw.indexOf(':')
     const name = raw.slice(0, colon).trimEnd()
     if (colon <= 0 || !/^[!-9;-~]+$/.test(name)) break
