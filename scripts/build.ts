@@ -1,0 +1,15 @@
+// Compiles src/ to dist/: types stripped, declarations beside. Node does not strip types inside
+// node_modules, so an installed tarball runs JavaScript.
+
+import { spawnSync } from 'node:child_process'
+import { rmSync } from 'node:fs'
+
+rmSync('dist', { recursive: true, force: true })
+const { status } = spawnSync(
+  process.execPath,
+  ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'],
+  {
+    stdio: 'inherit',
+  },
+)
+process.exitCode = status ?? 1
