@@ -301,6 +301,11 @@ export interface Queue extends QueueReader {
   nextDue(): Promise<number | undefined>
   /** Calls when a lane may have new work to claim; several may be said in one. */
   onWake(listener: () => void): void
+  /**
+   * No more leases of these lanes for now, because their site is at its limit; or leases again. It is
+   * kept in memory for this claimer; `claim` and `nextDue` leave these lanes out. Calls keep their order.
+   */
+  full(lanes: readonly Destination[], full: boolean): void
   renew(leases: readonly Lease[]): Promise<void>
   release(lease: Lease): Promise<void>
   /** The most urgent, then the oldest due delivery of the lane. It is `sending` from here on. */
