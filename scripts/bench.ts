@@ -1,0 +1,30 @@
+// `npm run bench [NAME…] [-- --messages N]`: what the relay does a second and what it costs, beside Postfix in the same run
+// where Postfix is installed. Figures of one run compare; those of two machines do not.
+
+import { parseArgs } from 'node:util'
+import { measureBacklog } from './bench/backlog.ts'
+import { measureDestinations } from './bench/destinations.ts'
+import { measureLatency } from './bench/latency.ts'
+import { compareRates } from './bench/rates.ts'
+import { measureStart } from './bench/start.ts'
+
+const SCENARIOS = {
+  rates: (messages: number) => compareRates(messages),
+  destinations: (messages: number) => measureDestinations(messages),
+  backlog: (messages: number) => measureBacklog(messages),
+  latency: (messages: number) => measureLatency(messages),
+  start: () => measureStart([100_000, 1_000_000]),
+} as const
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { messages: { type: 'string', default: '10000' } },
+})
+const names = positionals.length > 0 ? positionals : Object.keys(SCENARIOS)
+for (const name of names) {
+  const scenario = SCENARIOS[name as keyof typeof SCENARIOS]
+  if (scenario === undefined)
+    throw new Error(`No measurement "${name}": there are ${Object.keys(SCENARIOS).join(', ')}`)
+  console.log(`\n${name}`)
+  await scenario(Number(values.messages))
+}

@@ -1,0 +1,93 @@
+// A relay of our own for a measurement: a process of its own with its own folder, sending
+// everything to one next hop or by MX to a DNS server of the measurement.
+
+import { spawn } from 'node:child_process'
+import { generateKeyPairSync } from 'node:crypto'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { end, freePort, listening, openFolder, type Folder, type Server } from './programs.ts'
+
+export type Signing = 'none' | 'rsa' | 'dual'
+
+export interface RelayOptions {
+  /** The next hop of all mail, or `undefined` for delivery by MX. */
+  readonly hop?: number
+  readonly signing?: Signing
+  readonly connections?: number
+  readonly environment?: Record<string, string>
+  /** Data folder to start on, else a fresh one. */
+  readonly data?: string
+}
+
+export interface Relay extends Server {
+  readonly pid: number
+  readonly admin: number
+  readonly data: string
+  /** Resident bytes. */
+  memory(): number
+  /** CPU seconds so far, user and system. */
+  cpu(): number
+}
+
+export async function startRelay(options: RelayOptions): Promise<Relay> {
+  const folder = await openFolder()
+  writePolicies(folder, options)
+  const [port, admin] = [await freePort(), await freePort()]
+  const data = options.data ?? join(folder.path, 'data')
+  const child = spawn(process.execPath, ['src/cli.ts', 'start'], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: {
+      ...process.env,
+      WAYPOST_LISTEN: `smtp://127.0.0.1:${port}`,
+      WAYPOST_ADMIN: `http://127.0.0.1:${admin}`,
+      WAYPOST_CONFIG: folder.path,
+      WAYPOST_DATA: data,
+      WAYPOST_HOSTNAME: 'relay.bench.test',
+      ...options.environment,
+    },
+  })
+  await listening(port)
+  const pid = child.pid!
+  return {
+    port,
+    admin,
+    data,
+    pid,
+    memory: () =>
+      Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) * 1024,
+    cpu: () => {
+      const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
+      return (Number(fields[11]) + Number(fields[12])) / 100
+    },
+    async [Symbol.asyncDispose]() {
+      await end(child)
+      await folder[Symbol.asyncDispose]()
+    },
+  }
+}
+
+function writePolicies(folder: Folder, options: RelayOptions): void {
+  const write = (name: string, text: string): void => writeFileSync(join(folder.path, name), text)
+  for (const name of ['policies', 'queues', 'keys']) mkdirSync(join(folder.path, name))
+  write('policies/relay.yaml', '- allow: { clients: [127.0.0.0/8] }\n')
+  const via =
+    options.hop === undefined ? 'mx' : `{ host: 127.0.0.1, port: ${options.hop}, tls: none }`
+  write('policies/routing.yaml', `- { to: ['*'], via: ${via}, queue: default }\n`)
+  write('policies/shaping.yaml', `- { default: true, connections: ${options.connections ?? 20} }\n`)
+  write('queues/default.yaml', 'priority: 10\nretry: [1m, 5m]\ngive-up-after: 5d\nwarn-after: 4h\n')
+  if (options.signing !== undefined && options.signing !== 'none') writeKeys(write, options.signing)
+}
+
+function writeKeys(write: (name: string, text: string) => void, signing: Signing): void {
+  const pem = { publicKeyEncoding: { type: 'spki', format: 'pem' } } as const
+  const privateKeyEncoding = { type: 'pkcs8', format: 'pem' } as const
+  const rsa = generateKeyPairSync('rsa', { modulusLength: 2048, ...pem, privateKeyEncoding })
+  const ed25519 = generateKeyPairSync('ed25519', { ...pem, privateKeyEncoding })
+  write('keys/rsa.pem', rsa.privateKey)
+  write('keys/ed.pem', ed25519.privateKey)
+  const second = signing === 'dual' ? ', { selector: e1, file: keys/ed.pem }' : ''
+  write(
+    'policies/signing.yaml',
+    `- domains: [app.test]\n  keys: [ { selector: s1, file: keys/rsa.pem }${second} ]\n`,
+  )
+}
