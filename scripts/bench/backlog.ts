@@ -13,10 +13,10 @@ export async function measureBacklog(messages: number): Promise<void> {
   await using sink = await startSink()
   await using dns = await startDns({
     'mx.bench.test': { A: ['127.0.0.1'] },
-    'dest.test': { MX: [[10, 'mx.bench.test']] },
+    'dest.test': { MX: ['10 mx.bench.test'] },
     // Nothing listens on this address: connections are refused at once.
     'dead.bench.test': { A: ['127.0.0.99'] },
-    'dead.test': { MX: [[10, 'dead.bench.test']] },
+    'dead.test': { MX: ['10 dead.bench.test'] },
   })
   await using free = await startRelay({ environment: byMx(dns.server, sink.port) })
   await using laden = await startRelay({ environment: byMx(dns.server, sink.port) })

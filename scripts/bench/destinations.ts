@@ -31,6 +31,6 @@ export function zone(domains: number): Parameters<typeof startDns>[0] {
   const names = Array.from({ length: domains }, (_, n) => `d${n}.bench.test`)
   return Object.fromEntries([
     ['mx.bench.test', { A: ['127.0.0.1'] }],
-    ...names.map((name) => [name, { MX: [[10, 'mx.bench.test']] }] as const),
+    ...names.map((name) => [name, { MX: ['10 mx.bench.test'] }] as const),
   ])
 }

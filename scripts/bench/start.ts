@@ -11,7 +11,7 @@ export async function measureStart(counts: readonly number[]): Promise<void> {
   await using folder = await openFolder()
   await using dns = await startDns({
     'dead.bench.test': { A: ['127.0.0.99'] },
-    'dead.test': { MX: [[10, 'dead.bench.test']] },
+    'dead.test': { MX: ['10 dead.bench.test'] },
   })
   const options = { data: join(folder.path, 'data'), environment: byMx(dns.server, 9) }
   let queued = 0
