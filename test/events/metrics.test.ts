@@ -1,0 +1,85 @@
+import { expect, test } from 'vitest'
+import { createMetrics } from '../../src/events/metrics.ts'
+import { createReport } from '../../src/events/report.ts'
+import { ATTEMPTED, ENDED, NOTE } from './events.ts'
+
+test('attempts count by outcome, class of the reply and stage, without a domain', async () => {
+  const metrics = createMetrics()
+  metrics.report(ATTEMPTED)
+  metrics.report(ATTEMPTED)
+  const text = await metrics.text()
+  expect(text).toContain(
+    'waypost_attempts_total{outcome="deferred",class="temporary",stage="rcpt",by="server"} 2',
+  )
+  expect(text).not.toContain('far.example')
+})
+
+test('the time from acceptance to delivery falls into its bucket', async () => {
+  const metrics = createMetrics()
+  metrics.report(ENDED)
+  const text = await metrics.text()
+  expect(text).toContain('waypost_delivery_seconds_bucket{le="1"} 0')
+  expect(text).toContain('waypost_delivery_seconds_bucket{le="2.5"} 1')
+  expect(text).toContain('waypost_recipients_ended_total{end="delivered",notice="none"} 1')
+})
+
+test('open connections go up and down by direction', async () => {
+  const metrics = createMetrics()
+  const connection = { kind: 'connection', at: 0, direction: 'out' } as const
+  metrics.report({ ...connection, change: 'opened' })
+  metrics.report({ ...connection, change: 'opened' })
+  metrics.report({ ...connection, change: 'closed' })
+  const text = await metrics.text()
+  expect(text).toContain('waypost_connections_open{direction="out"} 1')
+  expect(text).toContain('waypost_connections_open{direction="in"} 0')
+  expect(text).toContain('waypost_connections_total{direction="out"} 2')
+})
+
+test('the size of the queue is asked at each scrape, and an empty state disappears', async () => {
+  let counts = [
+    { key: 'waiting', count: 3 },
+    { key: 'held', count: 1 },
+  ]
+  const metrics = createMetrics({ counts: async () => counts })
+  expect(await metrics.text()).toContain('waypost_recipients{state="held"} 1')
+  counts = [{ key: 'waiting', count: 3 }]
+  const text = await metrics.text()
+  expect(text).toContain('waypost_recipients{state="waiting"} 3')
+  expect(text).not.toContain('state="held"')
+})
+
+test('a command that a client made up makes no label', async () => {
+  const metrics = createMetrics()
+  const refused = { kind: 'refused', at: 0, client: '192.0.2.1', reply: '500 5.5.2 no' } as const
+  metrics.report({ ...refused, command: 'EVIL"} 1\n' })
+  metrics.report({ ...refused, command: 'rcpt TO:<a@b>' })
+  const text = await metrics.text()
+  expect(text).toContain('waypost_refusals_total{command="other"} 1')
+  expect(text).toContain('waypost_refusals_total{command="RCPT"} 1')
+  expect(text).not.toContain('EVIL')
+})
+
+test('dropped log lines and the version are told', async () => {
+  const metrics = createMetrics({ droppedLines: () => 7, version: '1.2.3' })
+  const text = await metrics.text()
+  expect(text).toContain('waypost_log_lines_dropped 7')
+  expect(text).toContain('waypost_info{version="1.2.3"} 1')
+})
+
+test('a sink that throws stops neither the relay nor the other sinks', () => {
+  const failures: unknown[] = []
+  const seen: string[] = []
+  const broken = {
+    report() {
+      throw new Error('broken')
+    },
+  }
+  const report = createReport(
+    [broken, { report: (event) => void seen.push(event.kind) }],
+    (error) => failures.push(error),
+  )
+  report(NOTE)
+  report(NOTE)
+  expect(seen).toEqual(['note', 'note'])
+  expect(failures).toHaveLength(1)
+})
