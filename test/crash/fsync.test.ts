@@ -1,0 +1,97 @@
+// "250 after DATA means: on stable storage", looked at from outside: strace sees an fsync between
+// the last byte of content and the 250, and what happens when one fails.
+
+import { describe, expect, test } from 'vitest'
+import { need } from '../peers/debian.ts'
+import { startProcess, until, type RelayProcess } from '../peers/process.ts'
+import { numbered, openTalk, sendMail } from '../peers/smtp-load.ts'
+import { attach } from '../peers/strace.ts'
+import { startTally } from '../peers/tally.ts'
+import { waiting } from './world.ts'
+
+const missing = await need('strace')
+const CALLS = 'trace=read,readv,recvfrom,recvmsg,write,writev,sendto,sendmsg,fsync,fdatasync'
+const MAIL = { from: 'app@near.example', to: ['ok@far.example'] }
+
+describe.skipIf(missing !== undefined)('Stable storage, seen by strace', () => {
+  for (const [name, bytes] of [
+    ['a small message', 2000],
+    ['content that is stored apart', 2_000_000],
+  ] as const)
+    test(`an fsync lies between the last byte of ${name} and its 250`, async () => {
+      await using relay = await startProcess({ hop: 9 })
+      await using talk = await openTalk(relay.port)
+      await sendMail(talk, { ...MAIL, content: numbered(1, bytes) })
+      await using calls = await attach(relay.pid, '-s', '70000', '-e', CALLS)
+      expect(await sendMail(talk, { ...MAIL, content: numbered(2, bytes) })).toMatch(/^250 /)
+      await calls.detach()
+      expect(syncsBeforeTheReply(await calls.lines())).not.toEqual([])
+    })
+
+  test('a failing fsync gives 451 and queues nothing; then the relay recovers by itself', async () => {
+    await using tally = await startTally()
+    await using relay = await startProcess({ hop: tally.port })
+    await using talk = await openTalk(relay.port)
+    expect(await sendMail(talk, { ...MAIL, content: numbered(1, 2000) })).toMatch(/^250 /)
+    await until(async () => (await waiting(relay)).length === 0, 'the first message')
+
+    const faults = ['-e', 'inject=fsync,fdatasync:error=EIO', '-e', 'trace=fsync,fdatasync']
+    await using calls = await attach(relay.pid, ...faults)
+    for (let number = 2; number < 6; number++)
+      expect(await sendMail(talk, { ...MAIL, content: numbered(number, 2000) })).toMatch(/^451 4/)
+    expect(await logCallsInjected(await calls.lines(), relay)).not.toEqual([])
+    expect(await waiting(relay)).toEqual([])
+    await calls.detach()
+
+    const healed = async (): Promise<boolean> =>
+      (await sendMail(talk, { ...MAIL, content: numbered(6, 2000) })).startsWith('250')
+    await until(healed, 'a 250 after storage is back')
+    await until(() => tally.mails.some(({ number }) => number === 6), 'the last message')
+    expect(tally.mails.map(({ number }) => number)).toEqual([1, 6])
+  })
+
+  test('outcomes that cannot be written are kept, and written when storage is back', async () => {
+    await using tally = await startTally()
+    await using relay = await startProcess({ hop: tally.port })
+    await using talk = await openTalk(relay.port)
+    const held = Promise.withResolvers<void>()
+    tally.rules = { dot: () => held.promise }
+    const content = numbered(1, 2000)
+    expect(await sendMail(talk, { ...MAIL, content })).toMatch(/^250 /)
+    await until(() => tally.mails.length === 1, 'the dot')
+
+    const faults = ['-e', 'inject=fsync,fdatasync:error=EIO', '-e', 'trace=fsync,fdatasync']
+    await using calls = await attach(relay.pid, ...faults)
+    held.resolve()
+    const injected = async (): Promise<boolean> =>
+      (await logCallsInjected(await calls.lines(), relay)).length > 0
+    await until(injected, 'the settling to fail')
+    await calls.detach()
+
+    await until(async () => (await waiting(relay)).length === 0, 'the end of the message')
+    expect(tally.mails.map(({ number }) => number)).toEqual([1])
+  })
+})
+
+/** Completed syncs between the end of the read that brought the dot and the write of the 250. */
+function syncsBeforeTheReply(lines: readonly string[]): string[] {
+  const reply = lines.findLastIndex((line) => line.includes('"250 2.0.0 '))
+  const dot = lines.slice(0, reply).findLastIndex((line) => /\\r\\n\.\\r\\n"/.test(line))
+  expect(dot, 'the read of the dot').toBeGreaterThan(-1)
+  // A call that began before the dot was read is not seen as begun after it.
+  const between = lines.slice(dot + 1, reply)
+  return between.filter((line, n) => {
+    if (/ f(data)?sync\(.*\) += 0/.test(line)) return true
+    const [, thread] = /^(\d+) +<\.\.\. f(?:data)?sync resumed>.* = 0/.exec(line) ?? []
+    const began = (other: string): boolean =>
+      other.startsWith(`${thread} `) && / f(data)?sync\(/.test(other)
+    return thread !== undefined && between.slice(0, n).some(began)
+  })
+}
+
+/** Injected failures of calls on files of the data folder; the log file is among them. */
+async function logCallsInjected(lines: readonly string[], relay: RelayProcess): Promise<string[]> {
+  return lines.filter(
+    (line) => line.includes('INJECTED') && line.includes(relay.data) && /-wal>|\.log>/.test(line),
+  )
+}

@@ -1,0 +1,44 @@
+// What the relay asks of the kernel, as strace sees it, and failures that strace makes of it.
+// It is attached to the running process, so that the start stays out of it.
+
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { until } from './process.ts'
+
+export interface Strace extends AsyncDisposable {
+  /** The lines so far, in the order in which calls began or ended. */
+  lines(): Promise<string[]>
+  /** Lets go of the process, which goes on undisturbed. */
+  detach(): Promise<void>
+}
+
+/** Attaches with these options and resolves when every thread is seen. */
+export async function attach(pid: number, ...options: string[]): Promise<Strace> {
+  const folder = await mkdtemp(join(tmpdir(), 'waypost-strace-'))
+  const file = join(folder, 'calls')
+  const words = ['-f', '-yy', ...options, '-o', file, '-p', String(pid)]
+  const child = spawn('strace', words, { stdio: ['ignore', 'ignore', 'pipe'] })
+  let said = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text))
+  const ended = once(child, 'close')
+  const detach = async (): Promise<void> => {
+    if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM')
+    await ended
+  }
+  await until(
+    () => said.includes('attached') || child.exitCode !== null,
+    () => said,
+  )
+  if (child.exitCode !== null) throw new Error(`strace ended: ${said}`)
+  return {
+    lines: async () => (await readFile(file, 'utf8')).split('\n'),
+    detach,
+    async [Symbol.asyncDispose]() {
+      await detach()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
