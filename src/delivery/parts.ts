@@ -29,7 +29,12 @@ export interface Target {
   readonly port: number
   readonly tls: TlsLevel
   readonly source?: string
-  readonly credentials?: { readonly user: string; readonly password: string }
+  readonly credentials?: {
+    readonly user: string
+    readonly password: string
+    /** The rule says `password-without-verification`; else it goes out over verified TLS only. */
+    readonly withoutVerification?: boolean
+  }
 }
 
 export interface ConnectionFact {
@@ -86,6 +91,8 @@ export interface TransactionResult {
 
 export interface Connection {
   readonly fact: ConnectionFact
+  /** The server takes RET, ENVID, NOTIFY and ORCPT; where it does not, success reports are ours to write. */
+  readonly offersDsn: boolean
   /** Messages that were taken over it. */
   readonly taken: number
   /** It can still be used: nothing has arrived unasked and it was not closed. */

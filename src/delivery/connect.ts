@@ -1,0 +1,211 @@
+// From a target to a connection that is ready for MAIL: TCP, greeting, EHLO, STARTTLS as the
+// target asks, EHLO again, AUTH. What goes wrong on the way speaks of the site, never of the mail.
+
+import { connect as dial } from 'node:net'
+import type { Socket } from 'node:net'
+import type { Clock } from '../base/clock.ts'
+import type { TlsFact } from '../mail/event.ts'
+import { classOf, formatReply } from '../mail/reply.ts'
+import type { Reply } from '../mail/reply.ts'
+import { authenticate } from './auth.ts'
+import { Client } from './client.ts'
+import { Dialogue } from './dialogue.ts'
+import { hello } from './hello.ts'
+import type { Offers } from './hello.ts'
+import { judge } from './judge.ts'
+import type { Found, Loss } from './judge.ts'
+import type { Connected, ConnectionFact, Target } from './parts.ts'
+import { TIMEOUTS } from './timeouts.ts'
+import type { Timeouts } from './timeouts.ts'
+import { createTlsContexts, secure } from './tls.ts'
+import type { TlsContexts } from './tls.ts'
+
+export interface ConnectOptions {
+  /** What we call ourselves in EHLO. */
+  readonly helloName: string
+  readonly clock: Clock
+  /** Stops the way there; a connection that stands is ended by its own `destroy`. */
+  readonly signal: AbortSignal
+  /** Shared by all connections; made anew for this one when absent. */
+  readonly tls?: TlsContexts
+  readonly timeouts?: Partial<Timeouts>
+}
+
+export async function connect(target: Target, options: ConnectOptions): Promise<Connected> {
+  const first = await new Way(target, options, []).go(target.tls !== 'none')
+  if (first.kind !== 'in clear') return first
+  // RFC 7435 3: some protection is better than none, and mail is better than no mail.
+  const note = `TLS with ${target.host} failed (${first.reason}), went on in clear`
+  const second = await new Way(target, options, [note]).go(false)
+  if (second.kind === 'in clear') throw new Error('STARTTLS was tried where it was not wanted')
+  return second
+}
+
+/** Implicit TLS from the first byte (RFC 8314 3.3): port 465 is for nothing else. */
+const SUBMISSIONS = 465
+
+type Arrival = Connected | { readonly kind: 'in clear'; readonly reason: string }
+type Step = Found | { readonly kind: 'in clear'; readonly reason: string } | undefined
+
+class Way {
+  readonly #target: Target
+  readonly #options: ConnectOptions
+  readonly #timeouts: Timeouts
+  readonly #notes: string[]
+  #tls: TlsFact | undefined
+  #offers: Offers | undefined
+
+  constructor(target: Target, options: ConnectOptions, notes: string[]) {
+    this.#target = target
+    this.#options = options
+    this.#timeouts = { ...TIMEOUTS, ...options.timeouts }
+    this.#notes = notes
+  }
+
+  async go(withTls: boolean): Promise<Arrival> {
+    const { signal, clock } = this.#options
+    const socket = await this.#dial()
+    if (!('write' in socket)) return this.#fail({ kind: 'loss', stage: 'connect', loss: socket })
+    const dialogue = new Dialogue(socket, clock, this.#timeouts)
+    const abort = (): void => dialogue.stop('We are stopping')
+    signal.addEventListener('abort', abort, { once: true })
+    if (signal.aborted) abort()
+    const trouble = await this.#introduce(dialogue, withTls)
+    signal.removeEventListener('abort', abort)
+    if (trouble === undefined && dialogue.loss === undefined)
+      return { kind: 'connected', connection: new Client(dialogue, this.#offers!, this.#fact()) }
+    const { loss } = dialogue
+    dialogue.stop('We gave it up')
+    if (trouble === undefined) return this.#fail({ kind: 'loss', stage: 'hello', loss: loss! })
+    return trouble.kind === 'in clear' ? trouble : this.#fail(trouble)
+  }
+
+  #dial(): Promise<Socket | Loss> {
+    const { address, port, source } = this.#target
+    const { clock, signal } = this.#options
+    const { promise, resolve } = Promise.withResolvers<Socket | Loss>()
+    const from = source === undefined ? {} : { localAddress: source }
+    const socket = dial({ host: address, port, noDelay: true, ...from })
+    const settle = (end: Socket | Loss): void => {
+      cancel()
+      signal.removeEventListener('abort', abort)
+      socket.removeAllListeners()
+      if (end !== socket) socket.on('error', () => {}).destroy()
+      resolve(end)
+    }
+    const fail = (kind: Loss['kind'], why: string): void =>
+      settle({ kind, text: `Cannot connect to ${this.#name()}: ${why}` })
+    const abort = (): void => fail('stopped', 'we are stopping')
+    const cancel = clock.after(this.#timeouts.connect, () => fail('timeout', 'no answer'))
+    signal.addEventListener('abort', abort, { once: true })
+    socket.once('error', (error: NodeJS.ErrnoException) =>
+      fail('failed', error.code ?? error.message),
+    )
+    socket.once('connect', () => settle(socket))
+    if (signal.aborted) abort()
+    return promise
+  }
+
+  /** Everything between the open socket and MAIL. */
+  async #introduce(dialogue: Dialogue, withTls: boolean): Promise<Step> {
+    const implicit = withTls && this.#target.port === SUBMISSIONS
+    const trouble =
+      (implicit ? await this.#secure(dialogue) : undefined) ??
+      (await this.#greeting(dialogue)) ??
+      (await this.#hello(dialogue)) ??
+      (withTls && !implicit ? await this.#startTls(dialogue) : undefined)
+    return trouble ?? authenticate(dialogue, this.#target, this.#offers!, this.#tls)
+  }
+
+  async #greeting(dialogue: Dialogue): Promise<Step> {
+    const said = await dialogue.ask('', 'greeting')
+    return unlessSuccess(said, 'greeting')
+  }
+
+  async #hello(dialogue: Dialogue): Promise<Step> {
+    const greeted = await hello(dialogue, this.#options.helloName)
+    if (greeted.kind === 'failed') return greeted.found
+    this.#offers = greeted.offers
+    return undefined
+  }
+
+  async #startTls(dialogue: Dialogue): Promise<Step> {
+    if (!this.#offers!.startTls) return this.#withoutTls('does not offer STARTTLS')
+    const said = await dialogue.ask('STARTTLS\r\n', 'starttls')
+    if (!('code' in said)) return { kind: 'loss', stage: 'starttls', loss: said }
+    if (said.code === 421) return { kind: 'reply', stage: 'starttls', reply: said }
+    if (classOf(said) !== 'success') return this.#refusedTls(said)
+    // Whatever came with the 220 was put there by somebody in between, to be read under TLS.
+    if (!dialogue.quiet) return starttlsLoss('garbled', 'Bytes followed the reply to STARTTLS')
+    const trouble = await this.#secure(dialogue)
+    if (trouble !== undefined) return trouble
+    return this.#helloAgain(dialogue)
+  }
+
+  async #secure(dialogue: Dialogue): Promise<Step> {
+    const { clock, signal, tls = createTlsContexts() } = this.#options
+    const limit = { clock, signal, milliseconds: this.#timeouts.handshake }
+    const secured = await secure(dialogue.release(), this.#target, tls, limit)
+    if (secured.kind === 'failed') return this.#handshakeFailed(secured.text)
+    this.#tls = secured.fact
+    dialogue.resume(secured.socket)
+    return undefined
+  }
+
+  // With TLS 1.3 the server's alert about the handshake comes only after our side of it is over.
+  async #helloAgain(dialogue: Dialogue): Promise<Step> {
+    const trouble = await this.#hello(dialogue)
+    if (trouble?.kind !== 'loss' || trouble.loss.kind !== 'failed') return trouble
+    return this.#handshakeFailed(trouble.loss.text)
+  }
+
+  #handshakeFailed(reason: string): Step {
+    if (this.#target.tls === 'opportunistic' && !this.#options.signal.aborted)
+      return { kind: 'in clear', reason }
+    return starttlsLoss('failed', `TLS with ${this.#name()} failed: ${reason}`)
+  }
+
+  #refusedTls(reply: Reply): Step {
+    if (this.#target.tls !== 'opportunistic') return { kind: 'reply', stage: 'starttls', reply }
+    this.#notes.push(
+      `${this.#target.host} refused STARTTLS (${formatReply(reply)}), went on in clear`,
+    )
+    return undefined
+  }
+
+  #withoutTls(why: string): Step {
+    if (this.#target.tls === 'opportunistic') return undefined
+    return starttlsLoss('stopped', `${this.#name()} ${why}, and the route asks for it`)
+  }
+
+  #name(): string {
+    const { host, address, port } = this.#target
+    return host === address ? `[${address}]:${port}` : `${host} [${address}]:${port}`
+  }
+
+  #fact(): ConnectionFact {
+    const { host, address, port, source } = this.#target
+    const tls = this.#tls
+    return {
+      host,
+      address,
+      port,
+      notes: this.#notes,
+      ...(source === undefined ? {} : { source }),
+      ...(tls === undefined ? {} : { tls }),
+    }
+  }
+
+  #fail(found: Found): Connected {
+    return { kind: 'failed', outcome: judge(found), fact: this.#fact() }
+  }
+}
+
+function unlessSuccess(said: Reply | Loss, stage: 'greeting'): Found | undefined {
+  if (!('code' in said)) return { kind: 'loss', stage, loss: said }
+  return classOf(said) === 'success' ? undefined : { kind: 'reply', stage, reply: said }
+}
+
+function starttlsLoss(kind: Loss['kind'], text: string): Found {
+  return { kind: 'loss', stage: 'starttls', loss: { kind, text } }
+}

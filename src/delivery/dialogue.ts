@@ -1,0 +1,166 @@
+// One dialogue with a server: what we say goes out in one write, what it says comes back as
+// replies in order, and each phase has its deadline. When the connection is gone, whatever the
+// reason, the listener hears of it exactly once, and nothing after it.
+
+import type { Socket } from 'node:net'
+import type { Clock } from '../base/clock.ts'
+import type { Reply } from '../mail/reply.ts'
+import { Deadline } from './deadline.ts'
+import type { Loss } from './judge.ts'
+import { ReplyReader } from './reply-reader.ts'
+import type { Phase, Timeouts } from './timeouts.ts'
+
+/** Who hears the replies of the moment. */
+export interface Listener {
+  heard(reply: Reply): void
+  lost(loss: Loss): void
+  /** The server has taken what was written, and there is room for more. */
+  drained?(): void
+}
+
+export class Dialogue {
+  readonly #timeouts: Timeouts
+  readonly #deadline: Deadline
+  #socket: Socket
+  #reader = new ReplyReader((reply) => this.#heard(reply))
+  #listener: Listener | undefined
+  #phase: Phase = 'greeting'
+  #loss: Loss | undefined
+  #unasked: Reply | undefined
+  readonly #onData = (chunk: Buffer): void => this.#read(chunk)
+  readonly #onDrain = (): void => this.#listener?.drained?.()
+  readonly #onEnd = (): void => this.#lose('closed', 'The server closed the connection')
+  readonly #onError = (error: NodeJS.ErrnoException): void =>
+    this.#lose('failed', `The connection broke (${error.code ?? error.message})`)
+
+  constructor(socket: Socket, clock: Clock, timeouts: Timeouts) {
+    this.#socket = socket
+    this.#timeouts = timeouts
+    this.#deadline = new Deadline(clock, () => this.#late())
+    this.#attach(socket)
+  }
+
+  get socket(): Socket {
+    return this.#socket
+  }
+
+  /** Why it is over; `undefined` while it is not. */
+  get loss(): Loss | undefined {
+    return this.#loss
+  }
+
+  /** What the server said when nothing was asked: 421 as a rule, or it has lost its way. */
+  get unasked(): Reply | undefined {
+    return this.#unasked
+  }
+
+  /** Nothing is left of what was written, and nothing has come that was not read. */
+  get quiet(): boolean {
+    return !this.#reader.partial && this.#unasked === undefined && this.#loss === undefined
+  }
+
+  /** Bytes that wait to be sent. */
+  get backlog(): number {
+    return this.#socket.writableLength
+  }
+
+  /** Who hears from here on; without a listener, what is said counts as unasked. */
+  listen(listener: Listener | undefined): void {
+    this.#listener = listener
+    if (listener === undefined) this.#deadline.clear()
+  }
+
+  /** Begins a phase: an answer is due within its time. */
+  expect(phase: Phase): void {
+    this.#phase = phase
+    this.#deadline.set(this.#timeouts[phase])
+  }
+
+  /** `false` when the caller should wait for `drained` before it writes more. */
+  say(bytes: Buffer | string, phase: Phase): boolean {
+    this.expect(phase)
+    return this.#loss === undefined && this.#socket.write(bytes)
+  }
+
+  /** One command and its reply, or how the connection was lost; an empty command only listens. */
+  ask(command: string, phase: Phase): Promise<Reply | Loss> {
+    return new Promise((resolve) => {
+      if (this.#loss !== undefined) return resolve(this.#loss)
+      const answer = (said: Reply | Loss): void => {
+        this.listen(undefined)
+        resolve(said)
+      }
+      this.listen({ heard: answer, lost: answer })
+      if (command === '') this.expect(phase)
+      else this.say(command, phase)
+    })
+  }
+
+  /** Gives the socket away for TLS; nothing is read from it here any more. */
+  release(): Socket {
+    const socket = this.#socket
+    this.#detach(socket)
+    this.listen(undefined)
+    return socket
+  }
+
+  /** Goes on over this socket, with nothing of what was read before (RFC 3207 6). */
+  resume(socket: Socket): void {
+    this.#socket = socket
+    this.#reader = new ReplyReader((reply) => this.#heard(reply))
+    this.#attach(socket)
+  }
+
+  /** The server makes no sense: ends it now, and whoever listens hears of it. */
+  giveUp(text: string): void {
+    this.#lose('garbled', text)
+  }
+
+  /** Ends it now; whoever listens hears of it. */
+  stop(text: string): void {
+    this.#lose('stopped', text)
+  }
+
+  #attach(socket: Socket): void {
+    socket.on('data', this.#onData)
+    socket.on('drain', this.#onDrain)
+    socket.on('error', this.#onError)
+    socket.on('end', this.#onEnd)
+    socket.on('close', this.#onEnd)
+  }
+
+  #detach(socket: Socket): void {
+    socket.off('data', this.#onData)
+    socket.off('drain', this.#onDrain)
+    socket.off('error', this.#onError)
+    socket.off('end', this.#onEnd)
+    socket.off('close', this.#onEnd)
+  }
+
+  #read(chunk: Buffer): void {
+    this.#reader.push(chunk)
+    const { garbled } = this.#reader
+    if (garbled !== undefined) this.#lose('garbled', `The server ${garbled}`)
+  }
+
+  #heard(reply: Reply): void {
+    if (this.#loss !== undefined) return
+    if (this.#listener === undefined) this.#unasked ??= reply
+    else this.#listener.heard(reply)
+  }
+
+  #late(): void {
+    const span = Math.round(this.#timeouts[this.#phase] / 1000)
+    this.#lose('timeout', `No answer within ${span} s (${this.#phase})`)
+  }
+
+  #lose(kind: Loss['kind'], text: string): void {
+    if (this.#loss !== undefined) return
+    this.#loss = { kind, text }
+    this.#deadline.close()
+    this.#socket.destroy()
+    const listener = this.#listener
+    this.#listener = undefined
+    listener?.lost(this.#loss)
+  }
+}
