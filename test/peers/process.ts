@@ -22,11 +22,14 @@ export interface ProcessOptions {
   readonly routing?: string
   /** More files of the config folder, by their path in it; they win over those written here. */
   readonly files?: Readonly<Record<string, string>>
+  /** Settings; `CONFIG` in a value stands for the path of the config folder. */
   readonly environment?: Readonly<Record<string, string>>
   /** A data folder of the caller's, which stays. */
   readonly data?: string
   /** Schemes of further listeners beside smtp://; their ports are in `ports`. */
   readonly listeners?: readonly ('submission' | 'submissions')[]
+  /** Peers of this relay alone, which end after it. */
+  readonly beside?: readonly AsyncDisposable[]
   /** The program and its first words; default: this checkout's `src/cli.ts` on this Node. */
   readonly program?: readonly [string, ...string[]]
 }
@@ -90,6 +93,7 @@ export class RelayProcess implements AsyncDisposable {
   readonly ports: readonly number[]
   readonly environment: NodeJS.ProcessEnv
   #program: readonly [string, ...string[]]
+  #beside: readonly AsyncDisposable[]
   #child: ChildProcess | undefined
   #out = ''
   #err = ''
@@ -101,6 +105,7 @@ export class RelayProcess implements AsyncDisposable {
     this.port = port
     this.admin = admin
     this.ports = more
+    this.#beside = options.beside ?? []
     this.#program = options.program ?? [process.execPath, 'src/cli.ts']
     const schemes = ['smtp', ...(options.listeners ?? [])]
     const listen = [port, ...more].map((port, n) => `${schemes[n]}://127.0.0.1:${port}`)
@@ -112,7 +117,12 @@ export class RelayProcess implements AsyncDisposable {
       WAYPOST_DATA: this.data,
       WAYPOST_HOSTNAME: 'relay.example',
       WAYPOST_LOG: 'json',
-      ...options.environment,
+      ...Object.fromEntries(
+        Object.entries(options.environment ?? {}).map(([name, value]) => [
+          name,
+          value.replaceAll('CONFIG', folder),
+        ]),
+      ),
     }
   }
 
@@ -170,6 +180,12 @@ export class RelayProcess implements AsyncDisposable {
     await gone
   }
 
+  /** Writes a file into the config folder, and says where it is. */
+  file(name: string, text: string): string {
+    writeFileSync(join(this.config, name), text)
+    return join(this.config, name)
+  }
+
   /** All that it printed, for the one who asks why. */
   said(): string {
     return `${this.#out.slice(-8000)}${this.#err.slice(-8000)}`
@@ -208,6 +224,7 @@ export class RelayProcess implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill()
+    for (const peer of this.#beside) await peer[Symbol.asyncDispose]()
     await rm(this.config, { recursive: true, force: true })
   }
 }
