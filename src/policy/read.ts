@@ -1,0 +1,160 @@
+// Readers: from a place to a checked value. A reader that finds a mistake reports it
+// and answers `undefined`; readers of maps and lists go on, so that all mistakes are found.
+// Each file of policies is a table of keys, and that table is its manual.
+
+import { parseDuration, parseSize } from '../base/units.ts'
+import { doubt, entriesOf, fault, isEmpty, itemsOf, scalarOf, wrong } from './yaml.ts'
+import type { Place } from './yaml.ts'
+
+export type Reader<T> = (place: Place) => T | undefined
+
+/** One key of a map: its reader, what holds without it, and a sentence for people. */
+export interface Key<T> {
+  readonly read: Reader<T>
+  readonly absent: { readonly value: T } | 'a mistake'
+  readonly says: string
+}
+
+export interface Preset<T> extends Key<T> {
+  readonly absent: { readonly value: T }
+}
+
+export type Table = Readonly<Record<string, Key<unknown>>>
+export type ValuesOf<T extends Table> = {
+  readonly [Name in keyof T]: T[Name] extends Key<infer Value> ? Value : never
+}
+
+export interface Placed<T> {
+  readonly value: T
+  readonly place: Place
+}
+
+export function required<T>(read: Reader<T>, says: string): Key<T> {
+  return { read, absent: 'a mistake', says }
+}
+
+export function optional<T>(read: Reader<T>, says: string): Key<T | undefined> {
+  return { read, absent: { value: undefined }, says }
+}
+
+export function preset<T>(value: T, read: Reader<T>, says: string): Preset<T> {
+  return { read, absent: { value }, says }
+}
+
+/** A map with these keys and no others. */
+export function map<T extends Table>(table: T): Reader<ValuesOf<T>> {
+  return (place) => {
+    const entries = entriesOf(place)
+    if (entries === undefined) return wrong(place, `a map with ${nameAll(table)}`)
+    const values: Record<string, unknown> = {}
+    let sound = true
+    for (const { key, value } of entries) {
+      const known = Object.hasOwn(table, key.name) ? table[key.name] : undefined
+      const read = known === undefined ? unknownKey(key, table) : known.read(value)
+      values[key.name] = read
+      sound &&= read !== undefined
+    }
+    for (const [name, { absent, says }] of Object.entries(table)) {
+      if (Object.hasOwn(values, name)) continue
+      if (absent === 'a mistake') sound = fault(place, `has no "${name}": ${says}`) ?? false
+      else values[name] = absent.value
+    }
+    return sound ? (values as ValuesOf<T>) : undefined
+  }
+}
+
+/** A list with at least one value; each value is called `name` in messages, or as the list is. */
+export function list<T>(read: Reader<T>, name?: string): Reader<readonly T[]> {
+  return (place) => {
+    const items = itemsOf(place, name)
+    if (items === undefined && !isEmpty(place) && scalarOf(place) !== undefined)
+      return wrong(place, `a list: [${String(scalarOf(place))}]`)
+    if (items === undefined || items.length === 0) return wrong(place, 'a list with a value')
+    const values = items.map(read)
+    return values.every((value) => value !== undefined) ? values : undefined
+  }
+}
+
+/** The value with its place, for checks that need more than the value. */
+export function placed<T>(read: Reader<T>): Reader<Placed<T>> {
+  return (place) => {
+    const value = read(place)
+    return value === undefined ? undefined : { value, place }
+  }
+}
+
+export function text(place: Place): string | undefined {
+  const value = scalarOf(place)
+  if (typeof value === 'string' && value !== '') return value
+  const quote = value === undefined || value === '' ? '' : ': put it in quotes'
+  return wrong(place, `text${quote}`)
+}
+
+/** Text that the parser takes; `expected` says what that is. */
+export function parsed<T>(parse: (text: string) => T | undefined, expected: string): Reader<T> {
+  return (place) => {
+    const value = scalarOf(place)
+    const result = typeof value === 'string' ? parse(value) : undefined
+    return result ?? wrong(place, expected)
+  }
+}
+
+export const duration = parsed(parseDuration, 'a duration such as 30s, 5m, 2h or 5d')
+export const size = parsed(parseSize, 'a size such as 50MB')
+
+export function count(least: number, most: number): Reader<number> {
+  return (place) => {
+    const value = scalarOf(place)
+    if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most)
+      return value
+    return wrong(place, `a whole number from ${least} to ${most}`)
+  }
+}
+
+export function truth(place: Place): boolean | undefined {
+  const value = scalarOf(place)
+  return typeof value === 'boolean' ? value : wrong(place, 'true or false')
+}
+
+export function oneOf<const T extends string>(words: readonly T[]): Reader<T> {
+  return parsed((value) => words.find((word) => word === value), words.join(' or '))
+}
+
+/** Says that a rule can never decide. */
+export function hidden(place: Place, by: Place): void {
+  doubt(place, `never decides: ${by.at} fits all that it fits, and comes first`)
+}
+
+/** The word that was probably meant. */
+export function nearest(word: string, words: readonly string[]): string | undefined {
+  const far = Math.max(2, Math.floor(word.length / 3))
+  const ranked = words
+    .map((candidate) => ({ candidate, distance: distanceOf(word, candidate) }))
+    .sort((a, b) => a.distance - b.distance)
+  const best = ranked[0]
+  return best !== undefined && best.distance <= far ? best.candidate : undefined
+}
+
+function unknownKey(key: Place, table: Table): undefined {
+  const near = nearest(key.name, Object.keys(table))
+  const hint = near === undefined ? `known are ${nameAll(table)}` : `did you mean "${near}"`
+  return fault(key, `is no known key, ${hint}`)
+}
+
+function nameAll(table: Table): string {
+  return Object.keys(table).join(', ')
+}
+
+/** How many letters to add, drop or change (Levenshtein). */
+function distanceOf(one: string, other: string): number {
+  let row = Array.from({ length: other.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= one.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= other.length; j++) {
+      const change = row[j - 1]! + (one[i - 1] === other[j - 1] ? 0 : 1)
+      next.push(Math.min(change, row[j]! + 1, next[j - 1]! + 1))
+    }
+    row = next
+  }
+  return row[other.length]!
+}

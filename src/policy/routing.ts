@@ -1,0 +1,197 @@
+// routing.yaml: where the mail for each recipient goes, and on which queue. Rules are tried in
+// order and the first that fits decides. It is asked for every recipient: rules stand in an
+// index by domain, and what a rule answers for a named next hop is made once.
+
+import { isIP } from 'node:net'
+import { parseDomain } from '../mail/address.ts'
+import type { Address } from '../mail/address.ts'
+import { destinationOf, TLS_LEVELS } from '../mail/destination.ts'
+import type { Destination, Route } from '../mail/destination.ts'
+import {
+  coversAll,
+  createIndex,
+  createMatcher,
+  firstOf,
+  fitting,
+  parsePattern,
+} from './patterns.ts'
+import type { Index, Pattern } from './patterns.ts'
+import type { At, Credentials, Routing } from './policy.ts'
+import { count, hidden, list, map, oneOf, optional, parsed, placed, preset } from './read.ts'
+import { required, text, truth } from './read.ts'
+import type { Placed, Reader, ValuesOf } from './read.ts'
+import { readSecret, secretFile, secretName } from './secret.ts'
+import type { Environment } from './secret.ts'
+import { doubt, fault, scalarOf } from './yaml.ts'
+import type { Place } from './yaml.ts'
+
+type Hop = Extract<Route, { kind: 'hop' }>
+
+interface RoutingRule {
+  readonly place: Place
+  readonly at: At
+  readonly to: readonly Pattern[]
+  readonly from: readonly Pattern[]
+  readonly via: 'mx' | { readonly hop: Hop; readonly secret: Placed<string> | undefined }
+  readonly queue: Placed<string> | undefined
+}
+
+/** Rules ready to be asked. */
+export interface Router {
+  readonly index: Index
+  readonly rules: readonly {
+    readonly fits: ((sender: Address) => boolean) | undefined
+    readonly queue: string
+    readonly at: At
+    /** The whole answer, for a named next hop. */
+    readonly fixed: Routing | undefined
+  }[]
+}
+
+const PATTERN = parsed(parsePattern, "a domain, '*.' and a domain, an address, or '*'")
+const ANY: readonly Pattern[] = [{ kind: 'any' }]
+
+const VIA = {
+  host: required(parsed(hopHost, 'a host name or an IP address'), 'the next hop'),
+  port: preset(25, count(1, 65_535), 'its port'),
+  tls: preset('opportunistic', oneOf(TLS_LEVELS), 'what is asked of its TLS'),
+  user: optional(text, 'the name to log in with'),
+  'password-env': optional(
+    placed(parsed(secretName, 'the name of an environment variable')),
+    'the variable that holds the password, or with _FILE added the file that does',
+  ),
+  'password-without-verification': preset(
+    false,
+    truth,
+    'sends the password also to a server whose certificate was not checked',
+  ),
+} as const
+
+const TABLE = {
+  to: preset(ANY, list(PATTERN, 'to'), 'recipients that it is for'),
+  from: preset(ANY, list(PATTERN, 'from'), "senders that it is for; only '*' fits <>"),
+  via: required(via, 'mx, or a map with host'),
+  queue: optional(placed(text), 'the file in queues/ that says how often and how long'),
+} as const
+
+export const routingRules: Reader<readonly RoutingRule[]> = list(routingRule, 'rule')
+
+/** Mistakes and doubts that need other rules and files. */
+export function reviewRouting(rules: readonly RoutingRule[], queues: ReadonlySet<string>): void {
+  const router = createRouter(rules)
+  rules.forEach((rule, number) => {
+    const { queue } = rule
+    if (queue !== undefined && !queues.has(queue.value))
+      fault(queue.place, `is "${queue.value}", but there is no file queues/${queue.value}.yaml`)
+    const cover = firstOf(
+      candidates(router.index, rule.to[0]!),
+      (earlier) => earlier < number && hides(rules[earlier]!, rule),
+    )
+    if (cover !== undefined && cover < number) hidden(rule.place, rules[cover]!.place)
+  })
+}
+
+export function createRouter(rules: readonly RoutingRule[]): Router {
+  return {
+    index: createIndex(rules.map((rule) => rule.to)),
+    rules: rules.map(({ from, via, queue, at }) => {
+      const name = queue?.value ?? 'default'
+      const fits = from.some((one) => one.kind === 'any') ? undefined : createMatcher(from)
+      return { fits, queue: name, at, fixed: via === 'mx' ? undefined : fixed(via.hop, name, at) }
+    }),
+  }
+}
+
+export function route(
+  { index, rules }: Router,
+  recipient: Address,
+  sender: Address | undefined,
+): Routing | undefined {
+  const first = firstOf(fitting(index, recipient.domain, recipient), (number) => {
+    const { fits } = rules[number]!
+    return fits === undefined || (sender !== undefined && fits(sender))
+  })
+  if (first === undefined) return undefined
+  const { fixed, queue, at } = rules[first]!
+  if (fixed !== undefined) return fixed
+  const byMx: Route = { kind: 'mx', domain: recipient.domain }
+  return { route: byMx, destination: destinationOf(byMx), queue, at }
+}
+
+/** The passwords of next hops, and the files that they came from. */
+export async function readCredentials(
+  rules: readonly RoutingRule[],
+  env: Environment,
+): Promise<{ credentials: Map<Destination, Credentials>; files: string[] }> {
+  const credentials = new Map<Destination, Credentials>()
+  const files: string[] = []
+  for (const { via } of rules) {
+    if (via === 'mx' || via.secret === undefined || via.hop.user === undefined) continue
+    const { value: name, place } = via.secret
+    const file = secretFile(name, env)
+    if (file) files.push(file)
+    const password = await readSecret(name, env, place)
+    if (password === undefined) continue
+    const destination = destinationOf(via.hop)
+    const other = credentials.get(destination)
+    if (other !== undefined && other.password !== password)
+      fault(place, 'gives the same user at the same host another password than a rule above')
+    else credentials.set(destination, { user: via.hop.user, password })
+  }
+  return { credentials, files }
+}
+
+function routingRule(place: Place): RoutingRule | undefined {
+  const value = map(TABLE)(place)
+  return value && { place, at: place.at, ...value }
+}
+
+function via(place: Place): RoutingRule['via'] | undefined {
+  if (scalarOf(place) === 'mx') return 'mx'
+  if (scalarOf(place) !== undefined) return fault(place, 'should be mx, or a map with host')
+  const value = map(VIA)(place)
+  if (value === undefined || !isGuarded(place, value)) return undefined
+  const { host, port, tls, user } = value
+  const hop: Hop = { kind: 'hop', host, port, tls, ...(user === undefined ? {} : { user }) }
+  return { hop, secret: value['password-env'] }
+}
+
+// Whoever can answer for the name of a host gets the password, unless its certificate is checked.
+function isGuarded(place: Place, value: ValuesOf<typeof VIA>): boolean {
+  const { user, tls, 'password-env': secret, 'password-without-verification': careless } = value
+  if ((user === undefined) !== (secret === undefined)) {
+    const missing = user === undefined ? 'user' : 'password-env'
+    fault(place, `has no "${missing}": user and password-env go together`)
+    return false
+  }
+  if (careless && (user === undefined || tls === 'verified'))
+    doubt(place, 'needs no "password-without-verification"')
+  if (user === undefined || tls === 'verified' || careless) return true
+  fault(
+    place,
+    `would send a password over tls: ${tls}, should be tls: verified, or say password-without-verification: true`,
+  )
+  return false
+}
+
+function hopHost(text: string): string | undefined {
+  if (isIP(text) !== 0) return text.toLowerCase()
+  return text.startsWith('[') ? undefined : parseDomain(text)
+}
+
+function fixed(hop: Hop, queue: string, at: At): Routing {
+  return { route: hop, destination: destinationOf(hop), queue, at }
+}
+
+function hides(wide: RoutingRule, narrow: RoutingRule): boolean {
+  return coversAll(wide.to, narrow.to) && coversAll(wide.from, narrow.from)
+}
+
+// Rules whose patterns might cover this one, so that long files are not compared pair by pair.
+function candidates(index: Index, pattern: Pattern): readonly (readonly number[])[] {
+  if (pattern.kind === 'any') return [index.any]
+  const lists = fitting(index, pattern.domain)
+  const own = pattern.kind === 'below' ? index.below.get(pattern.domain) : undefined
+  const same = pattern.kind === 'address' ? index.addresses.get(pattern.address) : undefined
+  return [...lists, own ?? [], same ?? []]
+}

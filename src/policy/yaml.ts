@@ -1,0 +1,119 @@
+// One YAML file of an operator as places: values that know their file and line. All that
+// is said about a value is said here, so that every mistake reads alike:
+// `relay.yaml:12: "port": is "x", should be a whole number from 1 to 65535`.
+
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
+import type { Document, Node } from 'yaml'
+import { printable } from '../base/escape.ts'
+import type { Findings } from './findings.ts'
+import type { At } from './policy.ts'
+
+interface File {
+  readonly name: string
+  readonly document: Document
+  readonly lines: LineCounter
+  readonly findings: Findings
+}
+
+/** A value with its position. */
+export interface Place {
+  readonly file: File
+  readonly node: Node | undefined
+  /** What messages call it: the key it stands under. */
+  readonly name: string
+  readonly at: At
+}
+
+export interface Entry {
+  readonly key: Place
+  readonly value: Place
+}
+
+/** The whole of a file; `undefined` when it is empty, or no YAML, which is then reported. */
+export function parseFile(name: string, text: string, findings: Findings): Place | undefined {
+  const lines = new LineCounter()
+  // Keys are compared by `entriesOf`, which can say where the first one stands.
+  const document = parseDocument(text, {
+    version: '1.2',
+    lineCounter: lines,
+    prettyErrors: false,
+    uniqueKeys: false,
+  })
+  const file: File = { name, document, lines, findings }
+  const troubles = [...document.errors, ...document.warnings]
+  for (const { pos, message } of troubles)
+    findings.error(atOffset(file, pos[0]), `is no YAML: ${printable(message)}`)
+  if (troubles.length > 0 || document.contents === null) return undefined
+  const place = placeOf(file, document.contents, name)
+  return isEmpty(place) ? undefined : place
+}
+
+/** Reports what the value is and what it should be. */
+export function wrong(place: Place, expected: string): undefined {
+  return fault(place, `is ${show(place.node)}, should be ${expected}`)
+}
+
+/** Reports a mistake without repeating the value, which may be secret. */
+export function fault(place: Place, text: string): undefined {
+  place.file.findings.error(place.at, `"${place.name}": ${text}`)
+}
+
+export function doubt(place: Place, text: string): void {
+  place.file.findings.warning(place.at, text)
+}
+
+/** The scalar, or `undefined` for a list, a map or nothing. */
+export function scalarOf(place: Place): string | number | boolean | undefined {
+  if (!isScalar(place.node)) return undefined
+  const value = place.node.value
+  const plain = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
+  return plain ? value : undefined
+}
+
+export function isEmpty(place: Place): boolean {
+  return place.node === undefined || (isScalar(place.node) && place.node.value === null)
+}
+
+/** The values of a list; `undefined` when it is none. */
+export function itemsOf(place: Place, name = place.name): Place[] | undefined {
+  if (!isSeq(place.node)) return undefined
+  return place.node.items.map((item) => placeOf(place.file, item as Node | null, name, place.at))
+}
+
+/** The entries of a map, each key once; `undefined` when it is none. */
+export function entriesOf(place: Place): Entry[] | undefined {
+  if (!isMap(place.node)) return undefined
+  const seen = new Map<string, Place>()
+  const entries: Entry[] = []
+  for (const pair of place.node.items) {
+    const name = isScalar(pair.key) ? String(pair.key.value) : 'key'
+    const key = placeOf(place.file, pair.key as Node | null, printable(name), place.at)
+    const first = seen.get(name)
+    if (first !== undefined) fault(key, `is written twice, first at ${first.at}`)
+    else if (typeof scalarOf(key) !== 'string') wrong(key, 'text: put it in quotes')
+    else
+      entries.push({ key, value: placeOf(place.file, pair.value as Node | null, key.name, key.at) })
+    seen.set(name, key)
+  }
+  return entries
+}
+
+function placeOf(file: File, found: Node | null, name: string, at?: At): Place {
+  // What an alias names is read, and the alias is where it stands.
+  const node = isAlias(found) ? found.resolve(file.document) : (found ?? undefined)
+  const offset = found?.range?.[0]
+  return { file, node, name, at: offset === undefined ? (at ?? file.name) : atOffset(file, offset) }
+}
+
+function atOffset(file: File, offset: number): At {
+  return `${file.name}:${Math.max(file.lines.linePos(offset).line, 1)}`
+}
+
+function show(node: Node | undefined): string {
+  if (isMap(node)) return 'a map'
+  if (isSeq(node)) return node.items.length === 0 ? 'an empty list' : 'a list'
+  if (!isScalar(node) || node.value === null) return 'empty'
+  const text = typeof node.value === 'string' ? node.value : (node.source ?? typeof node.value)
+  const short = text.length > 60 ? `${text.slice(0, 60)}…` : text
+  return `"${printable(short)}"`
+}
