@@ -1,0 +1,209 @@
+// The commands that carry addresses, read strictly (RFC 5321 4.1.2): what comes out is safe to
+// store and to send on. A line that is wrong gives the reply to send instead.
+
+import { isUtf8 } from 'node:buffer'
+import type { Address } from '../mail/address.ts'
+import type { Notify } from '../mail/envelope.ts'
+import type { ReplyLine } from './reply.ts'
+import { parseAddress, parseDomain } from '../mail/address.ts'
+import { SAY } from './reply.ts'
+import { isOriginalRecipient, isXtext } from './xtext.ts'
+
+export interface MailCommand {
+  sender: Address | undefined
+  /** What the client says that the message has, in bytes. */
+  size: number
+  smtpUtf8: boolean
+  ret?: 'full' | 'hdrs'
+  envid?: string
+}
+
+export interface RcptCommand {
+  address: Address
+  notify?: readonly Notify[]
+  orcpt?: string
+}
+
+/** Lines come as latin1, one character a byte. */
+export function parseMail(line: string): MailCommand | ReplyLine {
+  const text = decode(line)
+  if (text === undefined) return SAY.badSender
+  const start = pathStart(text, 'MAIL FROM:')
+  if (start === -1) return SAY.badArguments
+  const end = pathEnd(text, start)
+  if (end === -1) return SAY.badSender
+  const sender = end === start + 2 ? undefined : readPath(text, start, end)
+  if (sender === undefined && end !== start + 2) return SAY.badSender
+  const command: MailCommand = { sender, size: 0, smtpUtf8: false }
+  const wrong = readParameters(text, end, (key, value) => setMailParameter(command, key, value))
+  if (wrong !== undefined) return wrong
+  return text !== line && !command.smtpUtf8 ? SAY.needsUtf8 : command
+}
+
+export function parseRcpt(
+  line: string,
+  smtpUtf8: boolean,
+  postmaster: Address,
+): RcptCommand | ReplyLine {
+  const text = decode(line)
+  if (text === undefined) return SAY.badRecipient
+  if (text !== line && !smtpUtf8) return SAY.needsUtf8
+  const start = pathStart(text, 'RCPT TO:')
+  if (start === -1) return SAY.badArguments
+  const end = pathEnd(text, start)
+  if (end === -1) return SAY.badRecipient
+  const address = isPostmaster(text, start, end) ? postmaster : readPath(text, start, end)
+  if (address === undefined) return SAY.badRecipient
+  const command: RcptCommand = { address }
+  if (end === text.length) return command
+  return (
+    readParameters(text, end, (key, value) => setRcptParameter(command, key, value, smtpUtf8)) ??
+    command
+  )
+}
+
+/** The line as UTF-8; `undefined` when it is none. */
+function decode(line: string): string | undefined {
+  for (let at = 0; at < line.length; at++) {
+    if (line.charCodeAt(at) < 128) continue
+    const bytes = Buffer.from(line, 'latin1')
+    return isUtf8(bytes) ? bytes.toString('utf8') : undefined
+  }
+  return line
+}
+
+// Where the `<` stands. A space behind the colon is wrong and common.
+function pathStart(text: string, command: string): number {
+  let at = command.length
+  if (text.slice(0, at).toUpperCase() !== command) return -1
+  while (text.charCodeAt(at) === 32) at++
+  return text.charCodeAt(at) === 60 ? at : -1
+}
+
+/** Behind the `>` that ends the path; -1 when there is none, or it is too long (4.5.3.1.3). */
+function pathEnd(text: string, start: number): number {
+  let quoted = false
+  for (let at = start + 1; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === 34) quoted = !quoted
+    else if (code === 92 && quoted) at++
+    else if (code === 62 && !quoted) return isBounded(text, start, at + 1) ? at + 1 : -1
+    else if (code < 32 || code === 60 || (code === 32 && !quoted)) return -1
+  }
+  return -1
+}
+
+function isBounded(text: string, start: number, end: number): boolean {
+  if (end < text.length && text.charCodeAt(end) !== 32) return false
+  return end - start <= 64 || Buffer.byteLength(text.slice(start, end)) <= 256
+}
+
+function readPath(text: string, start: number, end: number): Address | undefined {
+  if (text.charCodeAt(start + 1) !== 64) return parseAddress(text.slice(start + 1, end - 1))
+  // A source route is read and forgotten (4.1.1.3, appendix C).
+  const path = text.slice(start + 1, end - 1)
+  const colon = routeEnd(path)
+  const hops = path.slice(0, colon).split(',')
+  if (colon === -1 || !hops.every(isHop)) return undefined
+  return parseAddress(path.slice(colon + 1))
+}
+
+// The colon behind the route, which is none inside an address literal.
+function routeEnd(path: string): number {
+  const literal = /^[^:[]*\[[^\]]*\]/.exec(path)
+  return path.indexOf(':', literal?.[0].length ?? 0)
+}
+
+function isHop(hop: string): boolean {
+  return hop.startsWith('@') && parseDomain(hop.slice(1)) !== undefined
+}
+
+function isPostmaster(text: string, start: number, end: number): boolean {
+  return end - start === 12 && text.slice(start, end).toLowerCase() === '<postmaster>'
+}
+
+type SetParameter = (key: string, value: string | undefined) => ReplyLine | undefined
+
+// `KEY` or `KEY=value`, parted by spaces; each at most once.
+function readParameters(text: string, from: number, set: SetParameter): ReplyLine | undefined {
+  const seen: string[] = []
+  for (let at = from; at < text.length;) {
+    let end = text.indexOf(' ', at)
+    if (end === -1) end = text.length
+    if (end > at) {
+      const equals = text.indexOf('=', at)
+      const bare = equals === -1 || equals >= end
+      const key = text.slice(at, bare ? end : equals).toUpperCase()
+      if (seen.includes(key)) return SAY.repeatedParameter
+      seen.push(key)
+      const wrong = set(key, bare ? undefined : text.slice(equals + 1, end))
+      if (wrong !== undefined) return wrong
+    }
+    at = end + 1
+  }
+  return undefined
+}
+
+function setMailParameter(
+  command: MailCommand,
+  key: string,
+  value: string | undefined,
+): ReplyLine | undefined {
+  switch (key) {
+    case 'SIZE':
+      if (value === undefined || !/^\d{1,20}$/.test(value)) return SAY.badParameter
+      command.size = Number(value)
+      return undefined
+    case 'BODY':
+      return /^(?:7BIT|8BITMIME)$/i.test(value ?? '') ? undefined : SAY.badParameter
+    case 'SMTPUTF8':
+      command.smtpUtf8 = true
+      return value === undefined ? undefined : SAY.badParameter
+    case 'RET':
+      if (!/^(?:FULL|HDRS)$/i.test(value ?? '')) return SAY.badParameter
+      command.ret = value!.toUpperCase() === 'FULL' ? 'full' : 'hdrs'
+      return undefined
+    case 'ENVID':
+      if (value === undefined || value.length > 100 || !isXtext(value)) return SAY.badParameter
+      command.envid = value
+      return undefined
+    case 'AUTH': // RFC 4954 5: an assertion that we do not pass on
+      return value === '<>' || isXtext(value ?? '') ? undefined : SAY.badParameter
+    default:
+      return SAY.unknownParameter
+  }
+}
+
+function setRcptParameter(
+  command: RcptCommand,
+  key: string,
+  value: string | undefined,
+  smtpUtf8: boolean,
+): ReplyLine | undefined {
+  switch (key) {
+    case 'NOTIFY': {
+      const notify = parseNotify(value)
+      if (notify === undefined) return SAY.badParameter
+      command.notify = notify
+      return undefined
+    }
+    case 'ORCPT':
+      if (value === undefined || value.length > 500 || !isOriginalRecipient(value, smtpUtf8))
+        return SAY.badParameter
+      command.orcpt = value
+      return undefined
+    default:
+      return SAY.unknownParameter
+  }
+}
+
+function parseNotify(value: string | undefined): Notify[] | undefined {
+  const words = (value ?? '').toLowerCase().split(',')
+  if (words.length === 1 && words[0] === 'never') return ['never']
+  const wishes = new Set<Notify>()
+  for (const word of words) {
+    if (word !== 'success' && word !== 'failure' && word !== 'delay') return undefined
+    wishes.add(word)
+  }
+  return [...wishes]
+}

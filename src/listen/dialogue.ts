@@ -1,0 +1,394 @@
+// The conversation with one client (RFC 5321 4): which command may come when, what each does,
+// and what is answered. Knows no socket: it speaks through a wire.
+
+import type { Policy, RelayVerdict } from '../policy/policy.ts'
+import type { Refusal, Result } from './content.ts'
+import type { Client, ListenParts, Transaction } from './parts.ts'
+import type { ReplyLine } from './reply.ts'
+import { formatAddress } from '../mail/address.ts'
+import { parseMail, parseRcpt } from './command.ts'
+import { Content } from './content.ts'
+import { Login } from './login.ts'
+import { protocolName, traceName } from './received.ts'
+import { helloReply, SAY, textOf } from './reply.ts'
+import { MECHANISMS } from './sasl.ts'
+
+/** What a conversation needs of its connection. */
+export interface Wire {
+  readonly client: string
+  readonly secure: boolean
+  readonly tls: string | undefined
+  say(line: ReplyLine): void
+  /** The last word: nothing is read any more. */
+  hangUp(line: ReplyLine): void
+  /** Nothing more is read until the work is done, or there is room for content. */
+  holdWork(): void
+  releaseWork(): void
+  holdRoom(): void
+  releaseRoom(): void
+  /** Content comes next: until the final dot, or this many bytes. */
+  readDots(): void
+  readCount(bytes: number): void
+  startTls(): void
+}
+
+/** RFC 5321 4.5.3.1.4 asks for 512; parameters make it longer, and AUTH has its own limit. */
+const LONGEST_COMMAND = 2048
+/** Mistakes in a row before we hang up. */
+const MOST_ERRORS = 20
+
+interface Chunk {
+  readonly bytes: number
+  readonly last: boolean
+  /** It is read and dropped, and this is said then. */
+  readonly refused: ReplyLine | undefined
+}
+
+export class Dialogue {
+  readonly #parts: ListenParts
+  readonly #wire: Wire
+  readonly #login: Login
+  #hello: string | undefined
+  #extended = false
+  #mail: Transaction | undefined
+  #refusedRecipients = false
+  #content: Content | undefined
+  #chunk: Chunk | undefined
+  #chunking = false
+  #contentSince: number | undefined
+  #working = false
+  #errors = 0
+  #judged: { policy: Policy; user: string | undefined; verdict: RelayVerdict } | undefined
+
+  constructor(parts: ListenParts, wire: Wire) {
+    this.#parts = parts
+    this.#wire = wire
+    this.#login = new Login(parts, wire, (working) => (this.#working = working))
+  }
+
+  /** The client waits for us. */
+  get working(): boolean {
+    return this.#working
+  }
+
+  get greeted(): boolean {
+    return this.#hello !== undefined
+  }
+
+  /** When the content of this message began. */
+  get contentSince(): number | undefined {
+    return this.#contentSince
+  }
+
+  /** No transaction, and nothing under way. */
+  get idle(): boolean {
+    return this.#mail === undefined && !this.#working && this.#chunk === undefined
+  }
+
+  /** The client is gone: what has not been accepted never will be. */
+  abort(): void {
+    if (!this.#working) this.#content?.abort('The client went away')
+    this.#content = undefined
+  }
+
+  wrong(reply: ReplyLine): void {
+    if (++this.#errors >= MOST_ERRORS) this.#wire.hangUp(SAY.tooManyErrors)
+    else this.#wire.say(reply)
+  }
+
+  line(raw: string): void {
+    if (this.#login.open) return this.#login.answer(raw)
+    const text = raw.endsWith(' ') ? raw.trimEnd() : raw
+    const space = text.indexOf(' ')
+    const verb = (space === -1 ? text : text.slice(0, space)).toUpperCase()
+    if (text.length > LONGEST_COMMAND && verb !== 'AUTH') return this.wrong(SAY.lineTooLong)
+    this.#obey(verb, text, space === -1 ? '' : text.slice(space + 1))
+  }
+
+  content(piece: Buffer): void {
+    if (this.#chunk?.refused !== undefined || this.#content === undefined) return
+    if (!this.#content.push(piece)) this.#wire.holdRoom()
+  }
+
+  contentEnd(): void {
+    const chunk = this.#chunk
+    this.#chunk = undefined
+    if (chunk?.refused !== undefined) {
+      this.#contentSince = undefined
+      return this.#wire.say(chunk.refused)
+    }
+    if (chunk === undefined || chunk.last) return this.#finish()
+    if (this.#content?.refused !== true)
+      return this.#wire.say(`250 2.0.0 ${chunk.bytes} octets received\r\n`)
+    // What is wrong is said at once, and what the client still sends of it is dropped.
+    this.#finish()
+  }
+
+  #obey(verb: string, text: string, rest: string): void {
+    switch (verb) {
+      case 'MAIL':
+        return this.#mailFrom(text)
+      case 'RCPT':
+        return this.#rcptTo(text)
+      case 'DATA':
+        return rest === '' ? this.#data() : this.wrong(SAY.badArguments)
+      case 'BDAT':
+        return this.#bdat(rest)
+      case 'EHLO':
+      case 'HELO':
+        return this.#greet(rest, verb === 'EHLO')
+      case 'RSET':
+        if (rest !== '') return this.wrong(SAY.badArguments)
+        this.#reset()
+        return this.#wire.say(SAY.reset)
+      case 'QUIT':
+        return rest === '' ? this.#wire.hangUp(SAY.bye) : this.wrong(SAY.badArguments)
+      case 'STARTTLS':
+        return this.#startTls(rest)
+      case 'AUTH':
+        return this.#auth(rest)
+      default:
+        return this.#obeyMinor(verb, text, rest)
+    }
+  }
+
+  #obeyMinor(verb: string, text: string, rest: string): void {
+    switch (verb) {
+      case 'NOOP':
+        return this.#wire.say(SAY.noop)
+      case 'HELP':
+        return this.#wire.say(SAY.help)
+      case 'VRFY':
+        return rest === '' ? this.wrong(SAY.badArguments) : this.#wire.say(SAY.verify)
+      case 'EXPN':
+        return this.#wire.say(SAY.noExpand)
+      default:
+        // A web page that makes a browser post to us must not get to its second line.
+        if (/ HTTP\/\d\.\d$/.test(text)) return this.#wire.hangUp(SAY.noHttp)
+        return this.wrong(SAY.unknownCommand)
+    }
+  }
+
+  #greet(name: string, extended: boolean): void {
+    if (name === '' || !/^[!-~\x80-\xff]{1,300}$/.test(name)) return this.wrong(SAY.helloSyntax)
+    this.#hello = traceName(name)
+    this.#extended = extended
+    this.#reset()
+    const { hostname } = this.#parts
+    this.#wire.say(helloReply(extended ? [hostname, ...this.#keywords()] : [hostname]))
+  }
+
+  #keywords(): string[] {
+    const { listen } = this.#parts.policy()
+    const words = ['PIPELINING', `SIZE ${listen.size}`, '8BITMIME', 'SMTPUTF8']
+    words.push('ENHANCEDSTATUSCODES', 'DSN', 'CHUNKING')
+    if (!this.#wire.secure && this.#parts.hasTls()) words.push('STARTTLS')
+    if (this.#login.user === undefined && this.#login.allowed) words.push(`AUTH ${MECHANISMS}`)
+    return words
+  }
+
+  #reset(): void {
+    this.#mail = undefined
+    this.#content?.abort('The client reset the transaction')
+    this.#content = undefined
+    this.#contentSince = undefined
+    this.#chunking = false
+    this.#refusedRecipients = false
+  }
+
+  #startTls(rest: string): void {
+    if (rest !== '') return this.wrong(SAY.badArguments)
+    if (this.#wire.secure) return this.wrong(SAY.tlsActive)
+    if (!this.#parts.hasTls()) return this.wrong(SAY.noTls)
+    this.#reset()
+    this.#wire.say(SAY.startTls)
+    this.#wire.startTls()
+  }
+
+  #auth(rest: string): void {
+    if (this.#hello === undefined) return this.wrong(SAY.helloFirst)
+    if (this.#mail !== undefined) return this.wrong(SAY.loginInTransaction)
+    this.#login.start(rest)
+  }
+
+  #mailFrom(line: string): void {
+    if (this.#hello === undefined) return this.wrong(SAY.helloFirst)
+    if (this.#mail !== undefined) return this.wrong(SAY.senderTwice)
+    const policy = this.#parts.policy()
+    const barred = this.#barred(policy)
+    if (barred !== undefined) return this.#refuse(line, barred)
+    const command = parseMail(line)
+    if (typeof command === 'string') return this.#misread(line, command)
+    if (command.size > policy.listen.size) return this.#refuse(line, { reply: SAY.tooBig })
+    const { user } = this.#login
+    if (user !== undefined) {
+      const verdict = policy.maySend(user, command.sender)
+      if (!verdict.allowed)
+        return this.#refuse(line, { reply: SAY.senderRefused, rule: verdict.at })
+    }
+    const { sender, smtpUtf8, ret, envid } = command
+    this.#refusedRecipients = false
+    this.#mail = { sender, smtpUtf8, ret, envid, recipients: [], routings: [], known: undefined }
+    this.#wire.say(SAY.senderOk)
+  }
+
+  // Whether this client may send at all, which no recipient changes.
+  #barred(policy: Policy): Refusal | undefined {
+    const submission = this.#parts.scheme !== 'smtp'
+    if (submission && !this.#wire.secure) return { reply: SAY.tlsFirst }
+    const { action, at } = this.#verdict(policy)
+    if (action === 'refuse') return { reply: SAY.relayRefused, rule: at }
+    if (action === 'authenticate' || (submission && this.#login.user === undefined))
+      return { reply: SAY.loginFirst, rule: at }
+    return undefined
+  }
+
+  #verdict(policy: Policy): RelayVerdict {
+    const judged = this.#judged
+    if (judged?.policy === policy && judged.user === this.#login.user) return judged.verdict
+    const user = this.#login.stillUser(policy)
+    const { client } = this.#wire
+    const request = { client, listenerLoopback: this.#parts.loopback }
+    const verdict = policy.mayRelay(user === undefined ? request : { ...request, user })
+    this.#judged = { policy, user, verdict }
+    return verdict
+  }
+
+  #rcptTo(line: string): void {
+    const mail = this.#mail
+    if (mail === undefined) return this.wrong(SAY.senderFirst)
+    if (this.#chunking) return this.wrong(SAY.outOfOrder)
+    const policy = this.#parts.policy()
+    const barred = this.#barred(policy) // it may have changed since MAIL
+    if (barred !== undefined) return this.#refuseRecipient(line, barred)
+    const command = parseRcpt(line, mail.smtpUtf8, this.#parts.postmaster)
+    if (typeof command === 'string') return this.#misread(line, command)
+    if (this.#isKnown(mail, command.address)) return this.#wire.say(SAY.recipientOk)
+    if (mail.recipients.length >= policy.listen.recipients)
+      return this.#refuse(line, { reply: SAY.tooManyRecipients })
+    const routing = policy.route(command.address, mail.sender)
+    if (routing === undefined) return this.#refuseRecipient(line, { reply: SAY.noRoute })
+    mail.recipients.push(command)
+    mail.routings.push(routing)
+    mail.known?.add(formatAddress(command.address))
+    this.#wire.say(SAY.recipientOk)
+  }
+
+  // The same only when local parts agree to the letter (RFC 5321 2.4).
+  #isKnown(mail: Transaction, address: Transaction['recipients'][number]['address']): boolean {
+    if (mail.recipients.length === 0) return false
+    mail.known ??= new Set(mail.recipients.map((known) => formatAddress(known.address)))
+    return mail.known.has(formatAddress(address))
+  }
+
+  #data(): void {
+    const mail = this.#mail
+    if (mail === undefined) return this.wrong(SAY.senderFirst)
+    if (this.#chunking) return this.wrong(SAY.mixedContent)
+    if (mail.recipients.length === 0) return this.wrong(this.#noRecipients())
+    this.#startContent(mail)
+    this.#wire.say(SAY.startContent)
+    this.#wire.readDots()
+  }
+
+  #bdat(rest: string): void {
+    const match = /^(\d{1,15})( LAST)?$/i.exec(rest)
+    if (match === null) return this.#badChunk(rest)
+    const chunk = { bytes: Number(match[1]), last: match[2] !== undefined }
+    const refused = this.#chunkRefusal()
+    this.#chunk = { ...chunk, refused }
+    if (refused === undefined && this.#content === undefined) this.#startContent(this.#mail!)
+    // A client that keeps a failed transaction sending is timed like any other.
+    this.#contentSince ??= this.#parts.clock.now()
+    this.#chunking = this.#mail !== undefined
+    this.#wire.readCount(chunk.bytes)
+  }
+
+  // Content would follow that nobody can measure: it must not be read as commands.
+  #badChunk(rest: string): void {
+    if (/^\d{16,}/.test(rest)) this.#wire.hangUp(SAY.tooBig)
+    else this.wrong(SAY.badChunk)
+  }
+
+  #chunkRefusal(): ReplyLine | undefined {
+    if (this.#mail === undefined) return SAY.senderFirst
+    if (this.#chunking && this.#content === undefined) return SAY.outOfOrder
+    return this.#mail.recipients.length === 0 ? this.#noRecipients() : undefined
+  }
+
+  #noRecipients(): ReplyLine {
+    return this.#refusedRecipients ? SAY.noRecipients : SAY.recipientFirst
+  }
+
+  #startContent(mail: Transaction): void {
+    const policy = this.#parts.policy()
+    this.#contentSince = this.#parts.clock.now()
+    const client = this.#client(mail, this.#verdict(policy).at)
+    this.#content = new Content(this.#parts, policy, client, mail, () => this.#wire.releaseRoom())
+  }
+
+  #client(mail: Transaction, rule: string): Client {
+    const { client, secure, tls } = this.#wire
+    const { user } = this.#login
+    const utf8 = mail.smtpUtf8
+    return {
+      address: client,
+      hello: this.#hello ?? '',
+      user,
+      protocol: protocolName(this.#extended, utf8, secure, user !== undefined),
+      tls: secure ? tls : undefined,
+      rule,
+    }
+  }
+
+  #finish(): void {
+    this.#working = true
+    this.#wire.holdWork()
+    void this.#content!.finish().then((result) => this.#finished(result))
+  }
+
+  #finished(result: Result): void {
+    this.#working = false
+    this.#content = undefined
+    this.#contentSince = undefined
+    const command = this.#chunking ? 'BDAT' : 'DATA'
+    if (result.kind === 'accepted') {
+      this.#errors = 0
+      this.#reset()
+      this.#wire.say(`250 2.0.0 queued as ${result.id}\r\n`)
+    } else {
+      // After a failed chunk those behind it are dropped until RSET (RFC 3030 2).
+      if (!this.#chunking) this.#reset()
+      this.#refuse(command, result.refusal)
+    }
+    this.#wire.releaseWork()
+  }
+
+  #misread(line: string, reply: ReplyLine): void {
+    this.#report(line, { reply })
+    this.wrong(reply)
+  }
+
+  #refuseRecipient(line: string, refusal: Refusal): void {
+    this.#refusedRecipients = true
+    this.#refuse(line, refusal)
+  }
+
+  #refuse(command: string, refusal: Refusal): void {
+    this.#report(command, refusal)
+    this.#wire.say(refusal.reply)
+  }
+
+  #report(command: string, { reply, rule }: Refusal): void {
+    const { user } = this.#login
+    this.#parts.report({
+      kind: 'refused',
+      at: this.#parts.clock.now(),
+      client: this.#wire.client,
+      ...(user === undefined ? {} : { user }),
+      command: command.slice(0, 300),
+      reply: textOf(reply),
+      ...(rule === undefined ? {} : { rule }),
+    })
+  }
+}

@@ -1,0 +1,138 @@
+// AUTH in one session (RFC 4954): when it is allowed, the exchange, and who the client is then.
+
+import type { Policy } from '../policy/policy.ts'
+import type { Login as Outcome } from './guard.ts'
+import type { ListenParts } from './parts.ts'
+import type { ReplyLine } from './reply.ts'
+import type { Exchange, Step } from './sasl.ts'
+import { matchNetworks, parseNetwork } from '../base/network.ts'
+import { SAY } from './reply.ts'
+import { startExchange } from './sasl.ts'
+
+/** Failed logins before we hang up. */
+const MOST_FAILURES = 5
+
+const isLoopback = matchNetworks([parseNetwork('127.0.0.0/8')!, parseNetwork('::1')!])
+
+/** What AUTH needs of the connection. */
+interface Wire {
+  readonly client: string
+  readonly secure: boolean
+  say(line: ReplyLine): void
+  hangUp(line: ReplyLine): void
+  holdWork(): void
+  releaseWork(): void
+}
+
+export class Login {
+  readonly #parts: ListenParts
+  readonly #wire: Wire
+  readonly #onWork: (working: boolean) => void
+  #exchange: Exchange | undefined
+  #user: string | undefined
+  #failures = 0
+
+  constructor(parts: ListenParts, wire: Wire, onWork: (working: boolean) => void) {
+    this.#parts = parts
+    this.#wire = wire
+    this.#onWork = onWork
+  }
+
+  get user(): string | undefined {
+    return this.#user
+  }
+
+  /** The user, unless the users file no longer has it. */
+  stillUser(policy: Policy): string | undefined {
+    if (this.#user !== undefined && policy.user(this.#user) === undefined) this.#user = undefined
+    return this.#user
+  }
+
+  /** The next line belongs to an exchange. */
+  get open(): boolean {
+    return this.#exchange !== undefined
+  }
+
+  /** Passwords go over TLS, or stay on this machine where a policy says so. */
+  get allowed(): boolean {
+    if (this.#wire.secure) return true
+    if (this.#parts.policy().listen.authWithoutTls !== 'loopback') return false
+    return this.#parts.loopback && isLoopback(this.#wire.client)
+  }
+
+  start(rest: string): void {
+    const [mechanism = '', initial, ...more] = rest.split(' ')
+    const refused = this.#refusal(mechanism, more.length > 0)
+    if (refused !== undefined) return this.#wire.say(refused)
+    const started = startExchange(mechanism.toUpperCase())
+    if (started === undefined) return this.#wire.say(SAY.unknownMechanism)
+    this.#exchange = started.exchange
+    if (initial === undefined) this.#take(started.first)
+    else this.answer(initial)
+  }
+
+  answer(line: string): void {
+    const exchange = this.#exchange!
+    this.#take(exchange(line))
+  }
+
+  #refusal(mechanism: string, tooMany: boolean): ReplyLine | undefined {
+    if (this.#user !== undefined) return SAY.loginTwice
+    if (!this.allowed) return SAY.loginNeedsTls
+    return mechanism === '' || tooMany ? SAY.badArguments : undefined
+  }
+
+  #take(step: Step): void {
+    if (step.kind === 'challenge') return this.#wire.say(step.reply)
+    this.#exchange = undefined
+    if (step.kind === 'refused') return this.#failed(step.reply)
+    this.#onWork(true)
+    this.#wire.holdWork()
+    void this.#verify(step.name, step.password)
+  }
+
+  async #verify(name: string, password: string): Promise<void> {
+    const outcome = await this.#ask(name, password)
+    this.#onWork(false)
+    this.#report(name, outcome)
+    if (outcome === 'ok') {
+      this.#user = name
+      this.#wire.say(SAY.loginOk)
+    } else this.#failed(outcome === 'wrong' ? SAY.loginBad : SAY.loginLater)
+    this.#wire.releaseWork()
+  }
+
+  async #ask(name: string, password: string): Promise<Outcome> {
+    const { guard, policy } = this.#parts
+    try {
+      return await guard.login(this.#wire.client, name, password, policy().user(name))
+    } catch (error) {
+      this.#note(error)
+      return 'busy'
+    }
+  }
+
+  #failed(reply: ReplyLine): void {
+    if (++this.#failures < MOST_FAILURES) this.#wire.say(reply)
+    else this.#wire.hangUp(reply + SAY.tooManyGuesses)
+  }
+
+  #report(user: string, outcome: Outcome): void {
+    const event = { at: this.#parts.clock.now(), client: this.#wire.client, user }
+    const { report } = this.#parts
+    if (outcome === 'ok') report({ kind: 'login', ...event, ok: true })
+    else report({ kind: 'login', ...event, ok: false, reason: REASONS[outcome] })
+  }
+
+  #note(error: unknown): void {
+    const cause = error instanceof Error ? error.message : String(error)
+    const at = this.#parts.clock.now()
+    this.#parts.report({ kind: 'note', at, level: 'error', text: 'Cannot check a password', cause })
+  }
+}
+
+const REASONS = {
+  wrong: 'wrong name or password',
+  locked: 'locked out after too many failures from this address',
+  busy: 'too many logins at once',
+} as const

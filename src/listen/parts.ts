@@ -1,0 +1,56 @@
+// What a session needs of the rest of the relay, and what a transaction gathers until its
+// content is there.
+
+import type { Clock } from '../base/clock.ts'
+import type { Address } from '../mail/address.ts'
+import type { EnvelopeRecipient } from '../mail/envelope.ts'
+import type { Report } from '../mail/event.ts'
+import type { At, Policy, Routing } from '../policy/policy.ts'
+import type { Queue } from '../queue/port.ts'
+import type { Guard } from './guard.ts'
+
+export type Scheme = 'smtp' | 'submission' | 'submissions'
+
+/** The side of the queue that takes mail in. */
+export type Intake = Pick<Queue, 'newId' | 'store' | 'discard' | 'accept'>
+
+export interface ListenParts {
+  readonly scheme: Scheme
+  readonly hostname: string
+  /** Where `<Postmaster>` goes (RFC 5321 4.5.1). */
+  readonly postmaster: Address
+  readonly policy: () => Policy
+  readonly queue: Intake
+  readonly report: Report
+  readonly clock: Clock
+  readonly guard: Guard
+  /** Bound to a loopback address. */
+  readonly loopback: boolean
+  readonly hasTls: () => boolean
+}
+
+/** Who is on the other side, as far as content and envelope need it. */
+export interface Client {
+  readonly address: string
+  readonly hello: string
+  readonly user: string | undefined
+  /** As in `Received`. */
+  readonly protocol: string
+  /** `TLSv1.3 TLS_AES_256_GCM_SHA384` */
+  readonly tls: string | undefined
+  /** The rule that admitted it. */
+  readonly rule: At
+}
+
+/** What MAIL and RCPT said. */
+export interface Transaction {
+  readonly sender: Address | undefined
+  readonly smtpUtf8: boolean
+  readonly ret: 'full' | 'hdrs' | undefined
+  readonly envid: string | undefined
+  readonly recipients: EnvelopeRecipient[]
+  /** Of each recipient, in the same order. */
+  readonly routings: Routing[]
+  /** Of `recipients`, once there are two. */
+  known: Set<string> | undefined
+}

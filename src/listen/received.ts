@@ -1,0 +1,56 @@
+// The trace field that we put on top (RFC 5321 4.4), and the fields that an application left
+// out (RFC 6409 8). What a client said of itself is cut down to what cannot break a header.
+
+import type { Address } from '../mail/address.ts'
+import { formatAddress, needsSmtpUtf8, parseDomain } from '../mail/address.ts'
+
+export interface Trace {
+  readonly hello: string
+  readonly client: string
+  readonly by: string
+  /** `ESMTPSA`, `UTF8SMTPS`, … */
+  readonly protocol: string
+  readonly tls: string | undefined
+  readonly id: string
+  /** Named only when it is the only one: the others are nobody's business. */
+  readonly recipient: Address | undefined
+  readonly at: number
+}
+
+export function receivedField(trace: Trace): string {
+  const { recipient } = trace
+  const tls = trace.tls === undefined ? '' : `\r\n\t(${trace.tls})`
+  const named =
+    recipient === undefined || needsSmtpUtf8(recipient)
+      ? ''
+      : `\r\n\tfor <${formatAddress(recipient)}>`
+  return (
+    `Received: from ${trace.hello} (${clientLiteral(trace.client)})${tls}\r\n` +
+    `\tby ${trace.by} with ${trace.protocol} id ${trace.id}${named};\r\n\t${formatDate(trace.at)}\r\n`
+  )
+}
+
+/** RFC 5322 3.3, in UTC. */
+export function formatDate(at: number): string {
+  return `${new Date(at).toUTCString().slice(0, -3)}+0000`
+}
+
+/** The name of EHLO as `Received` may carry it: a domain, a literal, or what is left of it. */
+export function traceName(hello: string): string {
+  return parseDomain(hello) ?? (hello.replaceAll(/[^A-Za-z0-9._-]/g, '?').slice(0, 255) || '?')
+}
+
+/** RFC 3848 and 6531 4.3. */
+export function protocolName(
+  extended: boolean,
+  utf8: boolean,
+  secure: boolean,
+  user: boolean,
+): string {
+  const name = utf8 ? 'UTF8SMTP' : extended ? 'ESMTP' : 'SMTP'
+  return name + (secure ? 'S' : '') + (user ? 'A' : '')
+}
+
+function clientLiteral(client: string): string {
+  return client.includes(':') ? `[IPv6:${client}]` : `[${client}]`
+}

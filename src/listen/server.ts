@@ -1,0 +1,96 @@
+// smtp-server's server with our sessions: certificates and the wrapping of TLS are its own, who
+// may come in and what happens then are ours.
+
+import { SMTPServer } from 'smtp-server'
+import type { Socket } from 'node:net'
+import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
+import type { ListenParts } from './parts.ts'
+import { unmap } from '../base/network.ts'
+import { Door } from './door.ts'
+import { textOf } from './reply.ts'
+import { Session } from './session.ts'
+
+export interface Certificate {
+  readonly key: string | Buffer
+  readonly cert: string | Buffer
+}
+
+/** How long a client that was turned away may take to read why. */
+const TURNED_AWAY = 2000
+
+export class RelayServer extends SMTPServer {
+  readonly sessions = new Set<Session>()
+  readonly #parts: ListenParts
+  readonly #door: Door
+  #count = 0
+
+  constructor(parts: ListenParts, certificate: Certificate | undefined) {
+    super({
+      ...certificate,
+      secure: parts.scheme === 'submissions',
+      minVersion: 'TLSv1.2',
+      socketTimeout: parts.policy().listen.deadlines.command, // of the TLS handshake
+      maxClients: parts.policy().listen.connections,
+      logger: false,
+      // A client that closes its side after the final dot still gets its reply.
+      allowHalfOpen: true,
+      noDelay: true,
+    })
+    this.#parts = parts
+    this.#door = new Door(() => parts.policy().listen)
+    this.on('error', (error) => this.#note(error))
+  }
+
+  override connect(socket: Socket, options?: SMTPConnectionOptions | null): void {
+    const client = unmap(socket.remoteAddress ?? '')
+    const wrapped = this.#parts.scheme === 'submissions'
+    const session: Session = new Session(this, socket, options ?? {}, this.#parts, () => {
+      this.sessions.delete(session)
+      if (!wrapped) this.#door.leave(client)
+    })
+    this.sessions.add(session)
+    this.connections.add(session)
+    session.init()
+  }
+
+  // The first that a new socket meets, before the TLS handshake where there is one.
+  override _acceptSocket(socket: Socket, handshake: boolean): (() => void) | false {
+    const client = unmap(socket.remoteAddress ?? '')
+    const refused = this.#door.enter(client)
+    if (refused !== undefined) {
+      this.#turnAway(socket, client, refused, handshake)
+      return false
+    }
+    if (!handshake) return () => {}
+    socket.once('close', () => this.#door.leave(client))
+    return super._acceptSocket(socket, handshake)
+  }
+
+  // We take no PROXY header yet; smtp-server would draw a random id and wait a turn.
+  override _handleProxy(
+    _socket: Socket,
+    callback: (error: Error | null, options?: { id: string }) => void,
+  ): void {
+    callback(null, { id: String(++this.#count) })
+  }
+
+  #turnAway(socket: Socket, client: string, reply: string, handshake: boolean): void {
+    const at = this.#parts.clock.now()
+    this.#parts.report({ kind: 'refused', at, client, command: 'connect', reply: textOf(reply) })
+    socket.on('error', () => {})
+    if (handshake) return void socket.destroy() // nothing can be said before TLS
+    socket.end(reply, 'latin1')
+    socket.resume()
+    socket.setTimeout(TURNED_AWAY, () => socket.destroy())
+  }
+
+  #note(error: Error): void {
+    this.#parts.report({
+      kind: 'note',
+      at: this.#parts.clock.now(),
+      level: 'warn',
+      text: 'Trouble with a connection',
+      cause: error.message,
+    })
+  }
+}

@@ -1,0 +1,226 @@
+// One client's connection: bytes in, replies out, deadlines and the end. Built on smtp-server's
+// connection for its sockets, STARTTLS and closing; what is said is the dialogue's.
+
+import { SMTPConnection } from 'smtp-server/lib/smtp-connection.js'
+import type { Socket } from 'node:net'
+import type { SMTPServer } from 'smtp-server'
+import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
+import { TLSSocket } from 'node:tls'
+import type { Wire } from './dialogue.ts'
+import type { Reader } from './input.ts'
+import type { ListenParts } from './parts.ts'
+import type { ReplyLine } from './reply.ts'
+import { Dialogue } from './dialogue.ts'
+import { HOLD, Input } from './input.ts'
+import { SAY } from './reply.ts'
+
+export class Session extends SMTPConnection implements Reader, Wire {
+  readonly #parts: ListenParts
+  readonly #onGone: () => void
+  #dialogue: Dialogue
+  #out = ''
+  /** When the last reply was sent: a client that drips bytes gains no time. */
+  #since: number
+  #draining = false
+  #gone = false
+
+  constructor(
+    server: SMTPServer,
+    socket: Socket,
+    options: SMTPConnectionOptions,
+    parts: ListenParts,
+    onGone: () => void,
+  ) {
+    super(server, socket, options)
+    this.#parts = parts
+    this.#onGone = onGone
+    this.#since = parts.clock.now()
+    this.#dialogue = new Dialogue(parts, this)
+  }
+
+  // At once: smtp-server would wait 100 ms for early talkers, and look up the client's name.
+  override init(): void {
+    this.#reportChange('opened')
+    this._setListeners(() => {
+      this.say(`220 ${this.#parts.hostname} ESMTP Waypost\r\n`)
+      this.turn()
+    })
+  }
+
+  /** Hangs up when the client has let a deadline pass. */
+  expire(now: number): void {
+    if (this.#gone || this._closing) return
+    if (now - this.#since >= this.#limit(now)) this.hangUp(SAY.tooSlow)
+  }
+
+  /** No new transaction: at once when idle, else when the one under way has ended. */
+  drain(): void {
+    this.#draining = true
+    this.#hangUpWhenIdle()
+  }
+
+  /** At once, whatever is under way. */
+  end(): void {
+    if (!this._closing) this.hangUp(SAY.closing)
+    this._socket.destroy()
+  }
+
+  // Wire: what the dialogue may ask for.
+
+  get client(): string {
+    return this.remoteAddress
+  }
+
+  get tls(): string | undefined {
+    if (!(this._socket instanceof TLSSocket)) return undefined
+    return `${this._socket.getProtocol() ?? 'TLS'} ${this._socket.getCipher().name}`
+  }
+
+  say(line: ReplyLine): void {
+    this.#out += line
+  }
+
+  hangUp(line: ReplyLine): void {
+    this.say(line)
+    this.#flush()
+    this.close()
+    this.#dialogue.abort()
+  }
+
+  holdWork(): void {
+    this.#input?.hold(HOLD.work)
+  }
+
+  releaseWork(): void {
+    if (this.#input === undefined) this.turn()
+    else this.#input.release(HOLD.work)
+  }
+
+  holdRoom(): void {
+    this.#input?.hold(HOLD.room)
+  }
+
+  releaseRoom(): void {
+    this.#input?.release(HOLD.room)
+  }
+
+  readDots(): void {
+    this.#input?.readDots()
+  }
+
+  readCount(bytes: number): void {
+    this.#input?.readCount(bytes)
+  }
+
+  startTls(): void {
+    this.#flush()
+    this.upgrade(() => {})
+  }
+
+  // Reader: what the input tells.
+
+  line(text: string): void {
+    this.#dialogue.line(text)
+  }
+
+  wrongLine(why: 'too long' | 'bare line feed'): void {
+    this.#dialogue.wrong(why === 'too long' ? SAY.lineTooLong : SAY.bareLineFeed)
+  }
+
+  content(piece: Buffer): void {
+    this.#dialogue.content(piece)
+  }
+
+  contentEnd(): void {
+    this.#dialogue.contentEnd()
+  }
+
+  turn(): void {
+    this.#flush()
+    if (this.#draining) this.#hangUpWhenIdle()
+  }
+
+  /** The client has closed its side: what it was promised is still answered. */
+  inputEnd(): void {
+    this.#flush()
+    this.close()
+    this.#dialogue.abort()
+  }
+
+  // What smtp-server calls.
+
+  override _createParser(): Input {
+    return new Input(this) // called by the constructor before our fields exist
+  }
+
+  // Deadlines are one sweep for all sessions, not a timer for each.
+  override _armTimeout(): void {}
+
+  // After STARTTLS: nothing that was said in clear counts any more (RFC 3207 4.2).
+  override _resetSession(): void {
+    this.#dialogue = new Dialogue(this.#parts, this)
+    this.#since = this.#parts.clock.now()
+  }
+
+  override _onError(error: Error): void {
+    if (this._upgrading) this.#noteHandshake(error)
+    this.close()
+  }
+
+  override _onClose(): void {
+    super._onClose()
+    if (this.#gone) return
+    this.#gone = true
+    this.#dialogue.abort()
+    this.#reportChange('closed')
+    this.#onGone()
+  }
+
+  get #input(): Input | undefined {
+    return this._parser === false ? undefined : (this._parser as Input)
+  }
+
+  #hangUpWhenIdle(): void {
+    if (!this.#gone && !this._closing && this.#dialogue.idle) this.hangUp(SAY.closing)
+  }
+
+  /** Milliseconds that the client has had, and may have, since its last reply. */
+  #limit(now: number): number {
+    const { command, message, idle } = this.#parts.policy().listen.deadlines
+    const begun = this.#dialogue.contentSince
+    if (this.#dialogue.working) return Infinity // it waits for us
+    if (begun !== undefined) return now - begun >= message ? 0 : Infinity
+    const resting = this.#dialogue.idle && this.#dialogue.greeted && this.#input?.partial !== true
+    return resting && !this._upgrading ? idle : command
+  }
+
+  // All replies of a turn in one write.
+  #flush(): void {
+    if (this.#out === '') return
+    const text = this.#out
+    this.#out = ''
+    this.#since = this.#parts.clock.now()
+    const socket = this._socket
+    if (this._upgrading || !socket.writable) return
+    if (socket.write(text, 'latin1')) return
+    // A client that does not read its replies is not read either.
+    const input = this.#input
+    input?.hold(HOLD.replies)
+    socket.once('drain', () => input?.release(HOLD.replies))
+  }
+
+  #reportChange(change: 'opened' | 'closed'): void {
+    const at = this.#parts.clock.now()
+    this.#parts.report({ kind: 'connection', at, direction: 'in', change })
+  }
+
+  #noteHandshake(error: Error): void {
+    this.#parts.report({
+      kind: 'note',
+      at: this.#parts.clock.now(),
+      level: 'info',
+      text: `TLS handshake with ${this.remoteAddress} failed`,
+      cause: error.message,
+    })
+  }
+}
