@@ -1,0 +1,211 @@
+// One lease at work: from its lane to a site, from the site to a connection, and then delivery after
+// delivery over it. While one is being sent the next is already at hand and being signed, and what came
+// of the one before is being written; no delivery begins while outcomes cannot be written.
+
+import type { Clock } from '../base/clock.ts'
+import type { Destination, Route } from '../mail/destination.ts'
+import { routeOf } from '../mail/destination.ts'
+import type { Report } from '../mail/event.ts'
+import type { Outcome } from '../mail/outcome.ts'
+import { formatReply } from '../mail/reply.ts'
+import type { Policy } from '../policy/policy.ts'
+import type { Delivery, Queue, Taken } from '../queue/port.ts'
+import { Attempt } from './attempt.ts'
+import type { AttemptOptions } from './attempt.ts'
+import type { HeldLease, Leases } from './leases.ts'
+import { prepare } from './prepare.ts'
+import type { Prepared, Sign } from './prepare.ts'
+import { callKey } from './reach.ts'
+import type { Call } from './reach.ts'
+import type { Settler, ToSettle } from './settle.ts'
+import { all, attempted, factOf, troubled, untried } from './settlements.ts'
+import type { Site, Slot } from './site.ts'
+
+export interface LaneOptions extends AttemptOptions {
+  readonly queue: Queue
+  readonly leases: Leases
+  readonly settler: Settler
+  readonly sign: Sign
+  readonly smtpPort: number
+  readonly report: Report
+  /** Nothing new begins. */
+  readonly stopping: () => boolean
+}
+
+/** Deliveries that a connection carries for one lane while others wait for one. */
+const TURN = 100
+/** Only where a delivery takes less than this is the next one taken ahead: else another may have it. */
+const QUICK = 250
+
+interface Hand {
+  readonly delivery: Delivery
+  readonly prepared: Prepared | Promise<Prepared>
+}
+
+/**
+ * Works off the lane as far as its site lets it.
+ * @param placed called once, when it is known whether there is a connection for it
+ * @returns whether the lane may have more that is due
+ */
+export async function drawFrom(
+  options: LaneOptions,
+  held: HeldLease,
+  placed: () => void,
+): Promise<boolean> {
+  const { lane } = held.lease
+  const { mx, sites, health, stopping } = options
+  const route = routeOf(lane)
+  const resolved = await mx.resolve(route)
+  if (stopping()) return false
+  if (resolved.kind === 'failed') return drawUnresolved(options, held, resolved.outcome)
+  health.resolved(lane)
+  const site = sites.find(resolved.site, resolved.hosts, lane)
+  if (health.waits(site, lane)) return false
+  const entering = sites.enter(site, lane, callKey(callOf(options, lane, route)))
+  placed()
+  const slot = await entering
+  if (slot === undefined) return false
+  try {
+    return await new Drawing(options, held, slot, route).run()
+  } finally {
+    sites.leave(slot, lane)
+  }
+}
+
+// A lane that leads nowhere: each delivery bounces; or the first one meets trouble and the lane waits.
+async function drawUnresolved(
+  options: LaneOptions,
+  held: HeldLease,
+  outcome: Outcome,
+): Promise<boolean> {
+  const { queue, settler, clock, health, policy, notices, chance } = options
+  const { lease } = held
+  let taken: Taken | undefined = await queue.take(lease)
+  while (taken?.kind === 'delivery') {
+    const { delivery } = taken
+    const now = clock.now()
+    const fact = factOf(now, now, undefined, undefined, [])
+    const { retry, giveUpAfter } = policy().queue(delivery.queue)
+    if (outcome.kind !== 'refused') {
+      health.unresolved(lease.lane, retry, formatReply(outcome.reply))
+      await settler.settle(delivery, troubled(delivery, outcome, fact, now))
+      return false
+    }
+    const expireAt = delivery.acceptedAt + giveUpAfter
+    const terms = { sender: delivery.envelope.sender, retry, expireAt, now, chance: chance() }
+    const outcomes = all(delivery.recipients, outcome)
+    const settlement = attempted(delivery, outcomes, fact, terms, {})
+    const next = options.stopping() ? undefined : lease
+    taken = await settler.settle(delivery, notices.owed(delivery, settlement, false), next)
+  }
+  return false
+}
+
+function callOf(
+  { policy, smtpPort }: { policy: () => Policy; smtpPort: number },
+  lane: Destination,
+  route: Route,
+): Call {
+  if (route.kind === 'mx') return { route, port: smtpPort, tls: 'opportunistic' }
+  const { port, tls } = route
+  const credentials = policy().credentials(lane)
+  return { route, port, tls, ...(credentials === undefined ? {} : { credentials }) }
+}
+
+class Drawing {
+  #options: LaneOptions
+  #held: HeldLease
+  #slot: Slot
+  #route: Route
+  #site: Site
+  #clock: Clock
+  /** What has been asked for and has not been worked on. */
+  #ahead: Promise<Taken | undefined> | undefined
+  #turn = 0
+  #quick = false
+  #more = false
+
+  constructor(options: LaneOptions, held: HeldLease, slot: Slot, route: Route) {
+    this.#options = options
+    this.#held = held
+    this.#slot = slot
+    this.#route = route
+    this.#site = slot.site
+    this.#clock = options.clock
+  }
+
+  /** Resolves to whether the lane may have more that is due. */
+  async run(): Promise<boolean> {
+    const { queue } = this.#options
+    let hand = this.#grasp(await queue.take(this.#held.lease))
+    while (hand !== undefined) {
+      if (!(await this.#mayBegin())) {
+        await this.#putBack(hand.delivery)
+        break
+      }
+      if (this.#quick && this.#mayGoOn()) this.#ahead ??= queue.take(this.#held.lease)
+      hand = await this.#workOff(hand)
+    }
+    const left = this.#ahead === undefined ? undefined : await this.#ahead
+    if (left?.kind === 'delivery') await this.#putBack(left.delivery)
+    return this.#more
+  }
+
+  async #workOff(hand: Hand): Promise<Hand | undefined> {
+    const before = this.#clock.now()
+    const { settlement, goOn } = await this.#attempt(hand)
+    this.#quick = this.#clock.now() - before < QUICK
+    this.#turn++
+    const on = goOn && this.#mayGoOn()
+    this.#more ||= !on
+    const next = on ? this.#held.lease : undefined
+    const settled = this.#options.settler.settle(hand.delivery, settlement, next)
+    if (this.#ahead === undefined) return this.#grasp(await settled)
+    const ahead = await this.#ahead
+    this.#ahead = settled
+    if (ahead?.kind === 'delivery') return this.#goOnWith(ahead.delivery, on)
+    // Nothing was ahead; what has been asked for since then may have found something.
+    this.#ahead = undefined
+    return this.#grasp(await settled)
+  }
+
+  #goOnWith(delivery: Delivery, on: boolean): Hand | Promise<undefined> {
+    if (on) return this.#hand(delivery)
+    return this.#putBack(delivery)
+  }
+
+  #grasp(taken: Taken | undefined): Hand | undefined {
+    return taken?.kind === 'delivery' ? this.#hand(taken.delivery) : undefined
+  }
+
+  #hand(delivery: Delivery): Hand {
+    const prepared = prepare(this.#options, delivery)
+    // Whoever waits for it hears of the failure; until then nobody does.
+    if (prepared instanceof Promise) prepared.catch(() => {})
+    return { delivery, prepared }
+  }
+
+  #attempt({ delivery, prepared }: Hand): Promise<{ settlement: ToSettle; goOn: boolean }> {
+    const call = callOf(this.#options, this.#held.lease.lane, this.#route)
+    const mayEnd = (): boolean => this.#options.leases.sure(this.#held)
+    return new Attempt(this.#options, this.#slot, call, delivery, mayEnd).make(prepared)
+  }
+
+  async #mayBegin(): Promise<boolean> {
+    const { settler, stopping, leases } = this.#options
+    if (!settler.sound) await settler.whenSound()
+    return (
+      !stopping() && leases.sure(this.#held) && !this.#site.trouble.suspended(this.#clock.now())
+    )
+  }
+
+  #mayGoOn(): boolean {
+    const { stopping, sites } = this.#options
+    return !stopping() && (this.#turn < TURN || !sites.crowded(this.#site))
+  }
+
+  async #putBack(delivery: Delivery): Promise<undefined> {
+    this.#more = true
+    await this.#options.settler.settle(delivery, untried(delivery, this.#clock.now()))
+  }
+}

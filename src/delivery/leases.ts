@@ -1,0 +1,73 @@
+// The leases that this process holds. One timer renews them all; whoever works under one asks here
+// whether it is still sure. A lease that was not renewed for half its length is not: another
+// process may be about to have it.
+
+import type { Cancel, Clock } from '../base/clock.ts'
+import type { Report } from '../mail/event.ts'
+import type { Lease, Queue } from '../queue/port.ts'
+
+export interface HeldLease {
+  readonly lease: Lease
+  /** Milliseconds that the queue gives without renewal. */
+  readonly length: number
+  renewedAt: number
+}
+
+export class Leases {
+  #queue: Queue
+  #clock: Clock
+  #report: Report
+  #held = new Set<HeldLease>()
+  #timer: Cancel | undefined
+
+  constructor(queue: Queue, clock: Clock, report: Report) {
+    this.#queue = queue
+    this.#clock = clock
+    this.#report = report
+  }
+
+  get size(): number {
+    return this.#held.size
+  }
+
+  /** Holds a lease that was asked for at this time. */
+  hold(lease: Lease, askedAt: number): HeldLease {
+    const held = { lease, length: lease.until - askedAt, renewedAt: askedAt }
+    this.#held.add(held)
+    this.#timer ??= this.#clock.after(held.length / 6, () => void this.#renew())
+    return held
+  }
+
+  sure(held: HeldLease): boolean {
+    return this.#clock.now() - held.renewedAt < held.length / 2
+  }
+
+  async release(held: HeldLease): Promise<void> {
+    this.#held.delete(held)
+    if (this.#held.size === 0) this.#stop()
+    // One that cannot be given back lapses by itself.
+    await this.#queue.release(held.lease).catch(() => {})
+  }
+
+  #stop(): void {
+    this.#timer?.()
+    this.#timer = undefined
+  }
+
+  async #renew(): Promise<void> {
+    const held = [...this.#held]
+    const at = this.#clock.now()
+    try {
+      await this.#queue.renew(held.map((each) => each.lease))
+      for (const each of held) each.renewedAt = at
+    } catch (error) {
+      const text = `Cannot renew ${held.length} leases`
+      this.#report({ kind: 'note', at, level: 'warn', text, cause: String(error) })
+    }
+    const [first] = this.#held
+    this.#timer =
+      first === undefined
+        ? undefined
+        : this.#clock.after(first.length / 6, () => void this.#renew())
+  }
+}

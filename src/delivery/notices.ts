@@ -1,0 +1,200 @@
+// Adds to a settlement the notices that it owes: one for all recipients that failed, one for those
+// that wait, one for those that arrived and whose sender asked. Whether anybody is to be told is
+// decided here; what the notice says is notice.ts's.
+
+import { createHash } from 'node:crypto'
+import type { Outcome } from '../mail/outcome.ts'
+import type { Policy } from '../policy/policy.ts'
+import type {
+  Delivery,
+  MessageId,
+  NewMail,
+  Queue,
+  Recipient,
+  RecipientResult,
+  Settlement,
+} from '../queue/port.ts'
+import { wantsNotice } from './notice-report.ts'
+import type { NoticeKind, NoticeOptions, NoticeReport, Reported } from './notice-report.ts'
+import { collect } from './prepare.ts'
+
+export type ComposeNotice = (
+  options: NoticeOptions,
+  report: NoticeReport,
+) => Promise<NewMail | undefined>
+
+export interface NoticesOptions {
+  readonly hostname: string
+  readonly policy: () => Policy
+  readonly queue: Queue
+  readonly compose: ComposeNotice
+}
+
+/** Content that a notice can carry whole; of larger content this much is read for its header. */
+const IN_MEMORY = 256 * 1024
+
+export class Notices {
+  #options: NoticesOptions
+
+  constructor(options: NoticesOptions) {
+    this.#options = options
+  }
+
+  /**
+   * The settlement, or how to make it with its notices.
+   * @param passedOn the server takes the wish for success reports, and so the duty to write them
+   */
+  owed(
+    delivery: Delivery,
+    settlement: Settlement,
+    passedOn: boolean,
+  ): Settlement | (() => Promise<Settlement>) {
+    if (!settlement.results.some((result) => owes(delivery, result, passedOn))) return settlement
+    return () => this.#complete(delivery, settlement, passedOn)
+  }
+
+  /** A warning that the delivery still waits; `warned` are those who asked to be told. */
+  async warn(delivery: Delivery, at: number): Promise<Settlement> {
+    const { sender } = delivery.envelope
+    const results = delivery.recipients.map(({ n }) => ({
+      n,
+      verdict: { kind: 'untried' as const },
+    }))
+    const settlement = { at, results, warnAt: null }
+    const concerned = delivery.recipients.filter(
+      (recipient) => wantsNotice(recipient, 'delay', sender) === 'sent',
+    )
+    if (concerned.length === 0) return settlement
+    const seen = await this.#lastSeen(delivery)
+    const reported = concerned.map((recipient) => ({
+      recipient,
+      ...(seen.has(recipient.n) ? { outcome: seen.get(recipient.n)! } : {}),
+      action: 'delayed' as const,
+    }))
+    const notice = await this.#compose('delay', delivery, settlement, reported)
+    if (notice === undefined) return settlement
+    return { ...settlement, warned: concerned.map(({ n }) => n), notices: [notice] }
+  }
+
+  async #complete(
+    delivery: Delivery,
+    settlement: Settlement,
+    passedOn: boolean,
+  ): Promise<Settlement> {
+    const { results } = settlement
+    const failed = results.filter(isFailure)
+    const arrived = passedOn ? [] : results.filter((result) => wantsSuccess(delivery, result))
+    const untold = failed.filter((result) => result.outcome === undefined)
+    const seen = untold.length > 0 ? await this.#lastSeen(delivery) : new Map<number, Outcome>()
+    const failures = failed.map((result) => failure(delivery, result, seen))
+    const successes = arrived.map(({ n, outcome }) => ({
+      recipient: recipientOf(delivery, n),
+      ...(outcome === undefined ? {} : { outcome }),
+      action: 'relayed' as const,
+    }))
+    const failureNotice = await this.#compose('failure', delivery, settlement, failures)
+    const successNotice = await this.#compose('success', delivery, settlement, successes)
+    const notices = [failureNotice, successNotice].filter((notice) => notice !== undefined)
+    const told = failureNotice === undefined ? results.map(untellable) : results
+    return { ...settlement, results: told, ...(notices.length > 0 ? { notices } : {}) }
+  }
+
+  async #compose(
+    kind: NoticeKind,
+    delivery: Delivery,
+    { at, attempt }: Settlement,
+    recipients: readonly Reported[],
+  ): Promise<NewMail | undefined> {
+    if (recipients.length === 0) return undefined
+    const { hostname, policy, compose } = this.#options
+    const content = await this.#read(delivery)
+    const whole = content.length >= delivery.content.size
+    return compose(
+      { hostname, policy: policy() },
+      {
+        kind,
+        id: noticeId(delivery, kind, recipients),
+        delivery,
+        at,
+        ...(attempt === undefined ? {} : { attempt }),
+        recipients,
+        header: content,
+        ...(whole ? { full: content } : {}),
+        ...(kind === 'delay' ? { willRetryUntil: delivery.expireAt } : {}),
+      },
+    )
+  }
+
+  #read({ content }: Delivery): Promise<Buffer> {
+    const { bytes } = content
+    if (bytes === undefined) return collect(this.#options.queue.content(content), IN_MEMORY)
+    return Promise.resolve(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+  }
+
+  /** What each recipient was answered last: the queue's history knows. */
+  async #lastSeen(delivery: Delivery): Promise<Map<number, Outcome>> {
+    const seen = new Map<number, Outcome>()
+    const trace = await this.#options.queue.trace(delivery.message)
+    for (const fact of trace?.facts ?? []) {
+      if (fact.kind !== 'settled') continue
+      for (const { n, outcome } of fact.results) if (outcome !== undefined) seen.set(n, outcome)
+    }
+    return seen
+  }
+}
+
+function owes(delivery: Delivery, result: RecipientResult, passedOn: boolean): boolean {
+  return isFailure(result) || (!passedOn && wantsSuccess(delivery, result))
+}
+
+function isFailure({ verdict }: RecipientResult): boolean {
+  return verdict.kind === 'end' && verdict.notice === 'sent'
+}
+
+function wantsSuccess(delivery: Delivery, { n, verdict }: RecipientResult): boolean {
+  if (verdict.kind !== 'end' || verdict.end !== 'delivered') return false
+  const recipient = delivery.recipients.find((each) => each.n === n)
+  if (recipient?.notify === undefined) return false
+  return wantsNotice(recipient, 'success', delivery.envelope.sender) === 'sent'
+}
+
+function failure(
+  delivery: Delivery,
+  { n, outcome = undefined, verdict }: RecipientResult,
+  seen: ReadonlyMap<number, Outcome>,
+): Reported {
+  const last = outcome ?? seen.get(n)
+  const reason = verdict.kind === 'end' ? verdict.reason : undefined
+  const expired = verdict.kind === 'end' && verdict.end === 'expired'
+  return {
+    recipient: recipientOf(delivery, n),
+    ...(last === undefined ? {} : { outcome: last }),
+    action: 'failed',
+    ...(reason === undefined ? {} : { reason }),
+    ...(expired ? { expired } : {}),
+    ...(expired && delivery.last !== undefined ? { lastUnknown: true } : {}),
+  }
+}
+
+function recipientOf(delivery: Delivery, n: number): Recipient {
+  return delivery.recipients.find((each) => each.n === n)!
+}
+
+// Nobody could be told, though somebody should have been.
+function untellable(result: RecipientResult): RecipientResult {
+  const { verdict } = result
+  if (verdict.kind !== 'end' || verdict.notice !== 'sent') return result
+  const reason = verdict.reason ?? 'no rule routes a notice to the sender'
+  return { ...result, verdict: { ...verdict, notice: 'not wanted', reason } }
+}
+
+// The same settlement written twice makes the same id, and the second is a no-op.
+function noticeId(
+  delivery: Delivery,
+  kind: NoticeKind,
+  recipients: readonly Reported[],
+): MessageId {
+  const about = recipients.map(({ recipient }) => `${recipient.n}/${recipient.attempts}`)
+  const hash = createHash('sha256').update(`${delivery.id} ${kind} ${about.join(' ')}`)
+  return `N${hash.digest('hex').slice(0, 24)}` as MessageId
+}

@@ -1,0 +1,56 @@
+// What policy says of a delivery now. Each attempt asks anew, because files change while mail
+// waits: where it goes, for whom of its recipients, how long it may wait and how often it is tried.
+
+import type { Destination } from '../mail/destination.ts'
+import type { Policy, Signing } from '../policy/policy.ts'
+import type { Delivery, Recipient } from '../queue/port.ts'
+
+export type Plan =
+  | ({ readonly kind: 'send'; readonly recipients: readonly Recipient[] } & Times)
+  | { readonly kind: 'move'; readonly destination: Destination; readonly rule: string }
+  /** Its time is over, or an operator refused it. */
+  | { readonly kind: 'end' }
+
+export interface Times {
+  readonly retry: readonly number[]
+  readonly expireAt: number
+  /** Absent where nothing changes. */
+  readonly warnAt?: number
+  readonly signing: Signing | undefined
+}
+
+/** The recipients that one transaction may have (RFC 5321 4.5.3.1.8: a server takes at least 100). */
+const TOGETHER = 100
+
+export function planOf(delivery: Delivery, policy: Policy, now: number): Plan {
+  const times = timesOf(delivery, policy)
+  if (delivery.refuse !== undefined || now >= times.expireAt) return { kind: 'end' }
+  const due = delivery.recipients.filter((recipient) => recipient.due <= now)
+  const asked = due.length > 0 ? due : delivery.recipients
+  const here: Recipient[] = []
+  let away: { destination: Destination; at: string } | undefined
+  for (const recipient of asked) {
+    const routing = policy.route(recipient.address, delivery.envelope.sender)
+    // Where no rule fits any more, what was decided at acceptance stands.
+    if (routing === undefined || routing.destination === delivery.destination) here.push(recipient)
+    else away ??= routing
+  }
+  // Those who belong elsewhere go when nobody is left who belongs here.
+  if (here.length === 0 && away !== undefined)
+    return { kind: 'move', destination: away.destination, rule: away.at }
+  return { kind: 'send', recipients: here.slice(0, TOGETHER), ...times }
+}
+
+/** How long it may wait and how often it is tried. */
+export function timesOf(delivery: Delivery, policy: Policy): Times {
+  const { retry, giveUpAfter, warnAfter } = policy.queue(delivery.queue)
+  const warnAt = warnAfter === undefined ? undefined : delivery.acceptedAt + warnAfter
+  // Without a time it has been warned, or is never to be.
+  const changed = delivery.warnAt !== undefined && warnAt !== undefined
+  return {
+    retry,
+    expireAt: delivery.acceptedAt + giveUpAfter,
+    ...(changed && warnAt !== delivery.warnAt ? { warnAt } : {}),
+    signing: policy.signing(delivery.envelope.fromDomains),
+  }
+}
