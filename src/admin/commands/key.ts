@@ -1,0 +1,181 @@
+// `waypost key new|check`: signing keys, and whether DNS publishes them.
+
+import { Resolver } from 'node:dns/promises'
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { InvalidArgumentError, type Command } from 'commander'
+import { printable } from '../../base/escape.ts'
+import { parseDomain, type Domain } from '../../mail/address.ts'
+import { loadPolicy } from '../../policy/load.ts'
+import type { SigningKey } from '../../policy/policy.ts'
+import { CommandError, type Context } from '../context.ts'
+import {
+  matchRecords,
+  newKey,
+  recordText,
+  storeKey,
+  zoneLine,
+  type KeyKind,
+  type KeyMatch,
+} from '../keys.ts'
+import { jsonLine } from '../plain.ts'
+import { command, type Act } from '../program.ts'
+
+export function keyCommands(program: Command, act: Act): void {
+  const key = program.command('key').description('DKIM keys')
+  command(
+    key,
+    'new <domain>',
+    'Make an RSA and an Ed25519 key, and say what to publish',
+    'key new example.com',
+  )
+    .option(
+      '--selector <name>',
+      'selectors are s and e before it (the year: s2026, e2026)',
+      readSelector,
+    )
+    .action(act(makeKeys))
+  command(
+    key,
+    'check <domain>',
+    'Does DNS publish the keys that sign for a domain?',
+    'key check example.com',
+  ).action(act(checkKeys))
+}
+
+interface NewKey {
+  readonly kind: KeyKind
+  readonly selector: string
+  readonly file: string
+}
+
+async function makeKeys(
+  context: Context,
+  name: string,
+  options: { selector?: string; json?: true },
+): Promise<number> {
+  const domain = domainOf(name)
+  const { config } = context.places()
+  const suffix = options.selector ?? String(new Date(context.clock.now()).getUTCFullYear())
+  const keys = [plan('rsa', `s${suffix}`, domain), plan('ed25519', `e${suffix}`, domain)]
+  for (const { file } of keys) await refuseExisting(join(config, file))
+  const records: string[] = []
+  for (const { kind, selector, file } of keys) {
+    const key = await newKey(kind)
+    await storeKey(join(config, file), key)
+    const text = recordText(key)
+    records.push(zoneLine(selector, domain, text))
+    if (options.json === true)
+      context.print(
+        jsonLine({
+          domain,
+          selector,
+          algorithm: kind,
+          file,
+          name: `${selector}._domainkey.${domain}`,
+          txt: text,
+        }),
+      )
+  }
+  if (options.json !== true) context.print(instructions(domain, keys, records))
+  return 0
+}
+
+function plan(kind: KeyKind, selector: string, domain: Domain): NewKey {
+  return { kind, selector, file: `keys/${domain}/${selector}.pem` }
+}
+
+async function refuseExisting(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined)
+  if (found === undefined) return
+  throw new CommandError(
+    `"${path}" is there already and is never overwritten; choose another name with --selector`,
+  )
+}
+
+function instructions(domain: Domain, keys: readonly NewKey[], records: readonly string[]): string {
+  const files = keys.map(({ selector, file }) => `{ selector: ${selector}, file: ${file} }`)
+  return `Made ${keys.map(({ file }) => file).join(' and ')}
+
+1. Publish these records in DNS:
+
+${records.join('\n\n')}
+
+2. When \`waypost key check ${domain}\` (after step 3) or dig sees them, put this into policies/signing.yaml;
+   it takes effect without a restart:
+
+- domains: [${domain}]
+  keys:
+    - ${files.join('\n    - ')}
+`
+}
+
+async function checkKeys(
+  context: Context,
+  name: string,
+  options: { json?: true },
+): Promise<number> {
+  const domain = domainOf(name)
+  const { config, dns } = context.places()
+  const signing = (await loadPolicy(config, context.environment)).signing([domain])
+  if (signing === undefined)
+    throw new CommandError(
+      `No entry of policies/signing.yaml signs for ${domain}; \`waypost key new ${domain}\` makes keys and says what to write`,
+    )
+  const resolver = new Resolver({ timeout: 3000, tries: 2 })
+  if (dns !== undefined) resolver.setServers([dns])
+  let wrong = 0
+  for (const key of signing.keys) {
+    const at = `${key.selector}._domainkey.${signing.domain}`
+    const match = await lookUp(resolver, at, key)
+    if (match.kind !== 'matches') wrong++
+    context.print(formatMatch(at, key, match, options.json === true))
+  }
+  return wrong > 0 || signing.keys.length === 0 ? 1 : 0
+}
+
+async function lookUp(
+  resolver: Resolver,
+  name: string,
+  { key }: SigningKey,
+): Promise<KeyMatch | { readonly kind: 'unknown'; readonly note: string }> {
+  try {
+    const records = await resolver.resolveTxt(name)
+    return matchRecords(
+      key,
+      records.map((strings) => strings.join('')),
+    )
+  } catch (error) {
+    const { code = String(error) } = error as NodeJS.ErrnoException
+    if (code === 'ENOTFOUND' || code === 'ENODATA') return matchRecords(key, [])
+    return { kind: 'unknown', note: `DNS gave no answer (${code}); try again, or set WAYPOST_DNS` }
+  }
+}
+
+function formatMatch(
+  name: string,
+  { selector, algorithm, key }: SigningKey,
+  match: Awaited<ReturnType<typeof lookUp>>,
+  json: boolean,
+): string {
+  const { kind, note } = match
+  if (json) return jsonLine({ name, selector, algorithm, result: kind, note: note ?? null })
+  const publish =
+    kind === 'matches' || kind === 'unknown' ? '' : `    should be: ${recordText(key)}\n`
+  const said = note === undefined ? '' : `: ${note}`
+  return `${printable(`${name} ${algorithm} ${kind}${said}`)}\n${publish}`
+}
+
+/** The domain becomes a folder's name: nothing but a domain may. */
+function domainOf(text: string): Domain {
+  const domain = parseDomain(text)
+  if (domain === undefined || domain.startsWith('['))
+    throw new CommandError(`"${text}" is no domain, write one such as example.com`, 2)
+  return domain
+}
+
+function readSelector(text: string): string {
+  if (!/^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/.test(text))
+    throw new InvalidArgumentError('Write letters, digits and hyphens, such as 2026b.')
+  return text
+}

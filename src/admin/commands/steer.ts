@@ -1,0 +1,202 @@
+// `waypost queue retry|hold|release|refuse|cancel`: acts on the queue. Bulk acts show first how
+// many they would touch; who and why go into the record.
+
+import type { Command } from 'commander'
+import type { State } from '../../mail/outcome.ts'
+import type { Act as QueueAct, Filter, StandingHold, Steered } from '../../queue/port.ts'
+import { confirm } from '../ask.ts'
+import { CommandError, type Context } from '../context.ts'
+import { addFilters, checkIds, filterOf, givenFilters, type FilterOptions } from '../filter.ts'
+import { jsonLine } from '../plain.ts'
+import { command, type Act } from '../program.ts'
+import { openRelay } from '../reach.ts'
+import type { Remote } from '../remote.ts'
+
+interface Steering {
+  readonly says: string
+  readonly example: string
+  /** The states it acts on unless others are asked for. */
+  readonly states: readonly State[]
+  readonly done: string
+  readonly needsReason: boolean
+}
+
+const STEERING: Readonly<Record<QueueAct, Steering>> = {
+  retry: {
+    says: 'Try again now',
+    example: 'queue retry --domain far.example --yes',
+    states: ['waiting'],
+    done: 'due now',
+    needsReason: false,
+  },
+  hold: {
+    says: 'Stop: held mail neither expires nor warns. With only --destination, --queue or --all it stands and covers new mail',
+    example: "queue hold --destination far.example --reason 'their outage'",
+    states: ['waiting', 'sending'],
+    done: 'held',
+    needsReason: true,
+  },
+  release: {
+    says: 'Let held mail go on; ends a standing hold when named as it was',
+    example: 'queue release --destination far.example',
+    states: ['held'],
+    done: 'released',
+    needsReason: false,
+  },
+  refuse: {
+    says: 'End as bounced, with a notice that carries the reason',
+    example: "queue refuse --from spam@near.example --reason 'not allowed' --yes",
+    states: ['waiting', 'sending', 'held'],
+    done: 'refused',
+    needsReason: true,
+  },
+  cancel: {
+    says: 'End as cancelled, without a notice',
+    example: "queue cancel ID --reason 'sent by mistake'",
+    states: ['waiting', 'sending', 'held'],
+    done: 'cancelled',
+    needsReason: true,
+  },
+}
+
+interface SteerOptions extends FilterOptions {
+  readonly all?: true
+  readonly yes?: true
+  readonly reason?: string
+  readonly json?: true
+}
+
+export function addSteering(queue: Command, act: Act): void {
+  for (const [name, steering] of Object.entries(STEERING) as [QueueAct, Steering][]) {
+    const reason = steering.needsReason ? 'why, for the record (required)' : 'why, for the record'
+    addFilters(command(queue, `${name} [ids...]`, steering.says, steering.example))
+      .option('--all', 'everything')
+      .option('--reason <text>', reason)
+      .option('--yes', 'do not ask')
+      .action(
+        act((context, ids: string[], options: SteerOptions) => steer(context, name, ids, options)),
+      )
+  }
+}
+
+async function steer(
+  context: Context,
+  act: QueueAct,
+  ids: readonly string[],
+  given: SteerOptions,
+): Promise<number> {
+  const all = checkIds([...ids, ...(given.id ?? [])])
+  const options = all.length === 0 ? given : { ...given, id: all }
+  const by = { who: context.who, why: reasonOf(act, options) }
+  const scope = standingScope(options)
+  if (scope === undefined && givenFilters(options).length === 0)
+    throw new CommandError(`Say which: ids, filters such as --domain far.example, or --all`, 2)
+  await using relay = await openRelay(context)
+  if (scope !== undefined && act === 'hold')
+    return tell(context, options, act, await relay.hold(scope, by), scope)
+  if (scope !== undefined && act === 'release' && (await stands(relay, scope)))
+    return tell(context, options, act, await relay.unhold(scope, by), scope)
+  const filter = filterOf(options, context.clock.now(), STEERING[act].states)
+  if (!(await mayAct(context, relay, act, filter, options))) return 1
+  return tell(context, options, act, await relay.steer(act, filter, by))
+}
+
+function reasonOf(act: QueueAct, { reason }: SteerOptions): string {
+  const text = reason?.trim() ?? ''
+  if (text === '' && STEERING[act].needsReason)
+    throw new CommandError(`${act} needs a reason, add --reason 'why'`, 2)
+  if (Buffer.byteLength(text) > 500)
+    throw new CommandError('--reason is longer than 500 bytes, write a shorter one', 2)
+  return text
+}
+
+/** Exactly one of destination, queue and all, and nothing else: what a standing hold can name. */
+function standingScope(options: SteerOptions): StandingHold['scope'] | undefined {
+  const [first, ...others] = givenFilters(options)
+  if (others.length > 0) return undefined
+  if (first === undefined) return options.all === true ? { kind: 'all' } : undefined
+  if (options.all === true) return undefined
+  if (first !== 'destination' && first !== 'queue') return undefined
+  return { kind: first, name: options[first]! }
+}
+
+async function stands(relay: Remote, scope: StandingHold['scope']): Promise<boolean> {
+  const wanted = scopeName(scope)
+  return (await relay.holds()).some((hold) => scopeName(hold.scope) === wanted)
+}
+
+function scopeName(scope: StandingHold['scope']): string {
+  return scope.kind === 'all' ? 'all' : `${scope.kind} ${scope.name}`
+}
+
+// A preview is a count, and counting a million takes its time: beyond this it says "more than".
+const PREVIEW = 100_000
+
+async function mayAct(
+  context: Context,
+  relay: Remote,
+  act: QueueAct,
+  filter: Filter,
+  options: SteerOptions,
+): Promise<boolean> {
+  const isBulk = givenFilters(options).some((name) => name !== 'id') || options.all === true
+  if (!isBulk || (options.yes === true && options.json === true)) return true
+  const { count, more } = await countFitting(relay, filter)
+  const recipients = `${more ? 'more than ' : ''}${count} ${count === 1 ? 'recipient' : 'recipients'}`
+  if (count === 0) {
+    context.complain('Nothing fits\n')
+    return false
+  }
+  if (options.yes === true) return true
+  if (context.interactive) return confirm(context, `${act} ${recipients}?`)
+  context.complain(`This would ${act} ${recipients}; add --yes to do it\n`)
+  return false
+}
+
+async function countFitting(
+  relay: Remote,
+  filter: Filter,
+): Promise<{ count: number; more: boolean }> {
+  let count = 0
+  let cursor: string | undefined
+  do {
+    const page = await relay.find(filter, {
+      limit: 1000,
+      ...(cursor === undefined ? {} : { cursor }),
+    })
+    count += page.entries.length
+    cursor = page.cursor
+  } while (cursor !== undefined && count < PREVIEW)
+  return { count, more: cursor !== undefined }
+}
+
+function tell(
+  context: Context,
+  options: SteerOptions,
+  act: QueueAct,
+  { count, busy }: Steered,
+  scope?: StandingHold['scope'],
+): number {
+  if (options.json === true) context.print(jsonLine({ act, count, busy, scope }))
+  else context.print(sentence(act, count, busy, scope))
+  return count + busy === 0 && scope === undefined ? 1 : 0
+}
+
+function sentence(
+  act: QueueAct,
+  count: number,
+  busy: number,
+  scope: StandingHold['scope'] | undefined,
+): string {
+  const recipients = `${count} ${count === 1 ? 'recipient' : 'recipients'} ${STEERING[act].done}`
+  const later = busy > 0 ? `, ${busy} under way: when their attempt ends` : ''
+  return `${recipients}${later}${standing(act, scope)}\n`
+}
+
+function standing(act: QueueAct, scope: StandingHold['scope'] | undefined): string {
+  if (scope === undefined) return ''
+  const name = scope.kind === 'all' ? 'all mail' : `${scope.kind} ${scope.name}`
+  if (act === 'release') return `; the hold on ${name} has ended`
+  const again = scope.kind === 'all' ? '--all' : `--${scope.kind} ${scope.name}`
+  return `; the hold on ${name} stands and covers new mail until \`waypost queue release ${again}\``
+}

@@ -1,0 +1,75 @@
+// `waypost trace`: every recorded fact of a message, and why it waits.
+
+import type { Command } from 'commander'
+import { formatAddress, parseAddress } from '../../mail/address.ts'
+import { printable } from '../../base/escape.ts'
+import type { Trace } from '../../queue/port.ts'
+import { CommandError, type Context } from '../context.ts'
+import { explain } from '../explain.ts'
+import { readCount } from '../filter.ts'
+import { messageOf, messagesOf } from '../lookup.ts'
+import { jsonLine, plainEntry } from '../plain.ts'
+import { command, type Act } from '../program.ts'
+import { openReader } from '../reach.ts'
+
+interface TraceOptions {
+  readonly limit: number
+  readonly json?: true
+}
+
+export function traceCommands(program: Command, act: Act): void {
+  command(
+    program,
+    'trace <id-or-address>',
+    'Every fact of a message in order, why it waits and until when',
+    'trace bo@far.example',
+  )
+    .option('--limit <count>', 'messages of an address, newest first', readCount, 5)
+    .action(act(traceMessages))
+}
+
+async function traceMessages(
+  context: Context,
+  what: string,
+  options: TraceOptions,
+): Promise<number> {
+  await using reader = await openReader(context)
+  const address = parseAddress(what)
+  const found =
+    address === undefined
+      ? { ids: [messageOf(what)], more: false }
+      : await messagesOf(reader, formatAddress(address), options.limit)
+  let count = 0
+  for (const id of found.ids) {
+    const trace = await reader.trace(id)
+    if (trace === undefined) continue
+    if (count++ > 0 && options.json !== true) context.print('\n')
+    printTrace(context, trace, options.json === true)
+    await context.drained()
+  }
+  if (count === 0) throw nothing(what)
+  if (found.more && options.json !== true)
+    context.complain(
+      `There are more messages: --limit ${options.limit * 4}, or \`waypost queue list --to\`\n`,
+    )
+  return 0
+}
+
+export function printTrace(context: Context, trace: Trace, json: boolean): void {
+  if (json) {
+    const { id } = trace
+    for (const fact of trace.facts) context.print(jsonLine({ id, fact: fact.kind, ...fact }))
+    for (const entry of trace.entries)
+      context.print(jsonLine({ fact: 'now', ...plainEntry(entry) }))
+    for (const each of trace.suspended) context.print(jsonLine({ id, fact: 'suspended', ...each }))
+    return
+  }
+  context.print(`Message ${printable(trace.id)}\n`)
+  for (const line of explain(trace, context.clock.now())) context.print(`${line}\n`)
+}
+
+function nothing(what: string): CommandError {
+  return new CommandError(
+    `Nothing is known of "${what}"; ended messages are forgotten after WAYPOST_HISTORY, \`waypost queue list\` shows what waits`,
+  )
+}

@@ -1,0 +1,132 @@
+// The control socket of a running relay: `control.sock` in the data folder, for its owner alone.
+// The command line reads and steers the queue over it.
+
+import { chmod, open, rm } from 'node:fs/promises'
+import { createServer, type Server, type Socket } from 'node:net'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import type { Queue } from '../queue/port.ts'
+import { REQUEST_LIMIT, readLines, SOCKET_NAME, type Answer, type Request } from './wire.ts'
+
+/** What the relay says of itself. */
+export interface Status {
+  readonly version: string
+  readonly pid: number
+  readonly hostname: string
+  readonly startedAt: number
+  /** Where mail comes in, with the ports that were really opened. */
+  readonly listeners: readonly {
+    readonly scheme: 'smtp' | 'submission' | 'submissions'
+    readonly host: string
+    readonly port: number
+  }[]
+  /** Where health and metrics are. */
+  readonly admin?: string | undefined
+  readonly config: string
+  readonly data: string
+}
+
+export interface ControlOptions {
+  /** The data folder. */
+  readonly folder: string
+  readonly queue: Queue
+  readonly status: () => Status
+}
+
+export type Control = AsyncDisposable
+
+const CONNECTIONS = 64
+const IDLE = 10 * 60_000
+
+/** The relay holds the data folder's lock by now, so a socket that is there was left by a dead one. */
+export async function startControl(options: ControlOptions): Promise<Control> {
+  await using path = await socketPath(options.folder)
+  await rm(path.text, { force: true })
+  const methods = methodsOf(options)
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+    serve(socket, methods)
+  })
+  server.maxConnections = CONNECTIONS
+  await listen(server, path.text)
+  return { [Symbol.asyncDispose]: () => close(server, sockets, join(options.folder, SOCKET_NAME)) }
+}
+
+/** Unix sockets have paths of at most 107 bytes; a longer one is reached by its folder's descriptor. */
+export async function socketPath(
+  folder: string,
+): Promise<AsyncDisposable & { readonly text: string }> {
+  const text = join(folder, SOCKET_NAME)
+  if (Buffer.byteLength(text) <= 107) return { text, [Symbol.asyncDispose]: async () => {} }
+  const descriptor = await open(folder)
+  return {
+    text: `/proc/self/fd/${descriptor.fd}/${SOCKET_NAME}`,
+    [Symbol.asyncDispose]: () => descriptor.close(),
+  }
+}
+
+// The socket is made inside `listen`, so it never exists with wider rights than these.
+async function listen(server: Server, path: string): Promise<void> {
+  const mask = process.umask(0o177)
+  try {
+    server.listen(path)
+  } finally {
+    process.umask(mask)
+  }
+  await once(server, 'listening')
+  await chmod(path, 0o600)
+}
+
+async function close(server: Server, sockets: Iterable<Socket>, path: string): Promise<void> {
+  const closed = once(server, 'close')
+  server.close()
+  for (const socket of sockets) socket.destroy()
+  await closed
+  await rm(path, { force: true })
+}
+
+type Method = (...given: never[]) => Promise<unknown>
+
+/** What may be called; the arguments are what our own client sends, from the same user. */
+function methodsOf({ queue, status }: ControlOptions): ReadonlyMap<string, Method> {
+  const methods = {
+    status: async () => status(),
+    find: queue.find.bind(queue),
+    counts: queue.counts.bind(queue),
+    trace: queue.trace.bind(queue),
+    suspensions: queue.suspensions.bind(queue),
+    holds: queue.holds.bind(queue),
+    steer: queue.steer.bind(queue),
+    hold: queue.hold.bind(queue),
+    unhold: queue.unhold.bind(queue),
+    backup: queue.backup.bind(queue),
+  }
+  return new Map<string, Method>(Object.entries(methods))
+}
+
+function serve(socket: Socket, methods: ReadonlyMap<string, Method>): void {
+  socket.setTimeout(IDLE, () => socket.destroy())
+  socket.on('error', () => {}) // The command was interrupted: nobody is there to be told.
+  readLines(socket, REQUEST_LIMIT, (value) => {
+    void answer(methods, value as Request).then((line) => {
+      if (socket.writable) socket.write(JSON.stringify(line) + '\n')
+    })
+  })
+}
+
+async function answer(methods: ReadonlyMap<string, Method>, request: Request): Promise<Answer> {
+  const method = methods.get(request.method)
+  if (method === undefined)
+    return {
+      n: request.n,
+      error: `"${request.method}" is unknown to this relay, which may be older`,
+    }
+  try {
+    const result = await method(...(request.arguments as never[]))
+    return { n: request.n, result: result ?? null }
+  } catch (error) {
+    return { n: request.n, error: error instanceof Error ? error.message : String(error) }
+  }
+}

@@ -1,0 +1,37 @@
+// From what an operator has in hand (an id, a delivery, an address) to messages.
+
+import type { Filter, MessageId, QueueReader } from '../queue/port.ts'
+import { checkIds } from './filter.ts'
+
+/** The message of a message id, or of a delivery's `messageId-n`. */
+export function messageOf(id: string): MessageId {
+  const [sound] = checkIds([id])
+  return sound!.replace(/-\d+$/, '') as MessageId
+}
+
+/** Messages from or to this address, newest first. */
+export async function messagesOf(
+  reader: QueueReader,
+  address: string,
+  count: number,
+): Promise<{ readonly ids: readonly MessageId[]; readonly more: boolean }> {
+  const filters: readonly Filter[] = [{ to: address }, { from: address }]
+  const found = new Map<MessageId, number>()
+  let more = false
+  for (const filter of filters) {
+    let cursor: string | undefined
+    // A bounded look: an address may have a million messages.
+    for (let pages = 0; pages < 20; pages++) {
+      const page = await reader.find(filter, {
+        limit: 500,
+        ...(cursor === undefined ? {} : { cursor }),
+      })
+      for (const { id, acceptedAt } of page.entries) found.set(id, acceptedAt)
+      cursor = page.cursor
+      if (cursor === undefined) break
+    }
+    more ||= cursor !== undefined
+  }
+  const newest = [...found].sort(([, one], [, other]) => other - one).map(([id]) => id)
+  return { ids: newest.slice(0, count), more: more || newest.length > count }
+}

@@ -1,0 +1,55 @@
+// Values as programs read them: times in ISO 8601, addresses as text, one JSON object a line.
+
+import { safeJson } from '../base/escape.ts'
+import type { Entry } from '../queue/port.ts'
+import { iso } from './times.ts'
+
+const TIMES = new Set([
+  'at',
+  'startedAt',
+  'endedAt',
+  'acceptedAt',
+  'due',
+  'next',
+  'until',
+  'expireAt',
+  'warnAt',
+])
+
+export function jsonLine(value: unknown): string {
+  return safeJson(plain(value)) + '\n'
+}
+
+/** The value with times and addresses written out, at any depth. */
+export function plain(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(plain)
+  if (typeof value !== 'object' || value === null) return value
+  if ('local' in value && 'domain' in value) return `${String(value.local)}@${String(value.domain)}`
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [
+      key,
+      typeof inner === 'number' && TIMES.has(key) ? iso(inner) : plain(inner),
+    ]),
+  )
+}
+
+/** Every key is there, so that a program can rely on it; what is not known is null. */
+export function plainEntry(entry: Entry): object {
+  return {
+    id: entry.id,
+    delivery: entry.delivery,
+    state: entry.state,
+    from: entry.from,
+    to: entry.to,
+    queue: entry.queue,
+    destination: entry.destination,
+    attempts: entry.attempts,
+    next: entry.next ?? null,
+    reply: entry.reply ?? null,
+    acceptedAt: entry.acceptedAt,
+    endedAt: entry.endedAt ?? null,
+    size: entry.size,
+    notice: entry.notice ?? null,
+    held: entry.held ?? null,
+  }
+}

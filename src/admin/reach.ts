@@ -1,0 +1,52 @@
+// How commands come to the queue: through the running relay, or, for reading while it is down, to
+// the store itself. Nothing is created in the data folder, and only its owner may look.
+
+import { stat } from 'node:fs/promises'
+import type { QueueReader } from '../queue/port.ts'
+import { openSqliteReader } from '../queue/sqlite/reader.ts'
+import { CommandError, type Context } from './context.ts'
+import { openControl, type Remote } from './remote.ts'
+
+/** For reading: the running relay when there is one, else the store. */
+export async function openReader(context: Context): Promise<QueueReader> {
+  const { data } = context.places()
+  await checkOwner(data, context.uid)
+  const remote = await openControl(data)
+  if (remote !== undefined) return remote
+  try {
+    return await openSqliteReader(data)
+  } catch (error) {
+    throw new CommandError(
+      `Cannot read the queue in "${data}": ${(error as Error).message}; is WAYPOST_DATA right?`,
+      1,
+      { cause: error },
+    )
+  }
+}
+
+/** For steering: the relay must run. */
+export async function openRelay(context: Context): Promise<Remote> {
+  const { data } = context.places()
+  await checkOwner(data, context.uid)
+  const remote = await openControl(data)
+  if (remote !== undefined) return remote
+  throw new CommandError(
+    `No relay runs on "${data}"; start it with \`waypost start\`, or set WAYPOST_DATA to its folder`,
+  )
+}
+
+// Whatever another user opened there, the relay could not open any more.
+async function checkOwner(folder: string, uid: number): Promise<void> {
+  const found = await stat(folder).catch((error: NodeJS.ErrnoException) => error)
+  if (found instanceof Error) {
+    const what = found.code === 'ENOENT' ? 'there is no such folder' : found.message
+    throw new CommandError(
+      `Cannot use the data folder "${folder}": ${what}; set WAYPOST_DATA, or run \`waypost start\` once`,
+    )
+  }
+  if (found.uid === uid) return
+  throw new CommandError(
+    `The data folder "${folder}" belongs to user ${found.uid}, and you are ${uid}; ` +
+      `run this as its owner: sudo -u '#${found.uid}' waypost …`,
+  )
+}

@@ -1,0 +1,97 @@
+// The command line's side of the control socket: the running relay's queue, as far as admins
+// need it.
+
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import type { Queue, QueueReader } from '../queue/port.ts'
+import { socketPath, type Status } from './control.ts'
+import { ANSWER_LIMIT, readLines, type Answer } from './wire.ts'
+
+/** A running relay: its queue can be read and steered. */
+export interface Remote extends QueueReader, Pick<Queue, 'steer' | 'hold' | 'unhold' | 'backup'> {
+  status(): Promise<Status>
+}
+
+/** `undefined` when no relay runs on this data folder. */
+export async function openControl(folder: string): Promise<Remote | undefined> {
+  await using path = await socketPath(folder)
+  const socket = connect(path.text)
+  try {
+    await once(socket, 'connect')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ECONNREFUSED') return undefined
+    throw error
+  }
+  return remoteOf(new Calls(socket))
+}
+
+function remoteOf(calls: Calls): Remote {
+  const call =
+    <Method extends Exclude<keyof Remote, symbol>>(method: Method) =>
+    (...given: Parameters<Remote[Method]>): ReturnType<Remote[Method]> =>
+      calls.ask(method, given) as ReturnType<Remote[Method]>
+  return {
+    status: call('status'),
+    find: call('find'),
+    counts: call('counts'),
+    trace: async (id) => (await call('trace')(id)) ?? undefined, // JSON has null only
+    suspensions: call('suspensions'),
+    holds: call('holds'),
+    steer: call('steer'),
+    hold: call('hold'),
+    unhold: call('unhold'),
+    backup: call('backup'),
+    [Symbol.asyncDispose]: () => calls.close(),
+  }
+}
+
+interface Waiting {
+  readonly resolve: (result: unknown) => void
+  readonly reject: (error: Error) => void
+}
+
+// A backup of a large queue takes minutes; longer than this nothing takes.
+const SILENCE = 30 * 60_000
+
+class Calls {
+  readonly #socket: Socket
+  readonly #waiting = new Map<number, Waiting>()
+  #n = 0
+
+  constructor(socket: Socket) {
+    this.#socket = socket
+    readLines(socket, ANSWER_LIMIT, (value) => this.#take(value as Answer))
+    socket.setTimeout(SILENCE, () => socket.destroy())
+    socket.on('error', () => {}) // 'close' follows, and tells whoever waits
+    socket.on('close', () => this.#fail(new Error('The relay stopped before it answered')))
+  }
+
+  ask(method: string, given: unknown[]): Promise<unknown> {
+    const n = ++this.#n
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>()
+    this.#waiting.set(n, { resolve, reject })
+    if (this.#socket.destroyed) this.#fail(new Error('The relay has stopped'))
+    else this.#socket.write(JSON.stringify({ n, method, arguments: given }) + '\n')
+    return promise
+  }
+
+  async close(): Promise<void> {
+    if (this.#socket.destroyed) return
+    const closed = once(this.#socket, 'close')
+    this.#socket.destroy()
+    await closed
+  }
+
+  #take(answer: Answer): void {
+    const waiting = this.#waiting.get(answer.n)
+    this.#waiting.delete(answer.n)
+    if ('error' in answer) waiting?.reject(new Error(answer.error))
+    else waiting?.resolve(answer.result)
+  }
+
+  #fail(error: Error): void {
+    for (const { reject } of this.#waiting.values()) reject(error)
+    this.#waiting.clear()
+  }
+}

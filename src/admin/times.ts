@@ -1,0 +1,25 @@
+// Times as people and programs read them.
+
+import { formatDuration } from '../base/units.ts'
+
+export function iso(at: number): string {
+  return new Date(at).toISOString()
+}
+
+/** Without milliseconds: `2026-11-22T22:31:04Z`. */
+export function isoSeconds(at: number): string {
+  return `${iso(at).slice(0, 19)}Z`
+}
+
+/** `in 4m`, `3h 2m ago`, `now`. */
+export function relative(at: number, now: number): string {
+  const distance = at - now
+  if (Math.abs(distance) < 1000) return 'now'
+  const text = formatDuration(Math.abs(distance))
+  return distance > 0 ? `in ${text}` : `${text} ago`
+}
+
+/** `in 4m (2026-11-22T22:31:04Z)` */
+export function both(at: number, now: number): string {
+  return `${relative(at, now)} (${isoSeconds(at)})`
+}

@@ -1,0 +1,75 @@
+// The command `waypost`: the real world for the commands of `admin/`. Parts of the relay are
+// loaded only by the commands that run it.
+
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { userInfo } from 'node:os'
+import { runCommands } from './admin/commands.ts'
+import type { Context } from './admin/context.ts'
+import { systemClock } from './base/clock.ts'
+import { readSettings, TABLE } from './settings.ts'
+
+const words = process.argv.slice(2)
+const stop = new AbortController()
+
+// A reader such as `head` that has seen enough is no failure.
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+    process.exit(0)
+  })
+
+// The relay takes signals itself; any other command ends what it began, and ends.
+if (words[0] !== 'start' && words[0] !== 'demo')
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => {
+      stop.abort()
+    })
+
+process.exitCode = await runCommands(words, createContext())
+
+function createContext(): Context {
+  return {
+    print: (text) => void process.stdout.write(text),
+    complain: (text) => void process.stderr.write(text),
+    drained,
+    input: process.stdin,
+    columns: process.stdout.isTTY ? process.stdout.columns : undefined,
+    interactive: process.stdin.isTTY && process.stderr.isTTY,
+    clock: systemClock,
+    signal: stop.signal,
+    who: process.env['SUDO_USER'] ?? userName(),
+    uid: process.getuid?.() ?? 0,
+    version: version(),
+    places: () => {
+      const { data, config, dns, hostname } = readSettings(process.env)
+      return { data, config, dns, hostname }
+    },
+    manual: Object.values(TABLE),
+    environment: process.env,
+    start: startRelay,
+  }
+}
+
+// In a container the user often has a number and no name.
+function userName(): string {
+  try {
+    return userInfo().username
+  } catch {
+    return `uid ${process.getuid?.()}`
+  }
+}
+
+async function drained(): Promise<void> {
+  if (process.stdout.writableNeedDrain) await once(process.stdout, 'drain')
+}
+
+async function startRelay(): Promise<number> {
+  const { runRelay } = await import('./main.ts')
+  return runRelay(readSettings(process.env))
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
+}
