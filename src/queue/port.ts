@@ -308,7 +308,10 @@ export interface Queue extends QueueReader {
   full(lanes: readonly Destination[], full: boolean): void
   renew(leases: readonly Lease[]): Promise<void>
   release(lease: Lease): Promise<void>
-  /** The most urgent, then the oldest due delivery of the lane. It is `sending` from here on. */
+  /**
+   * The most urgent, then the oldest due delivery of the lane. It is `sending` from here on. A lease may
+   * have two in hand: while one is being sent, the next is taken ahead (with `settle` too).
+   */
   take(lease: Lease): Promise<Taken>
   /** Writes outcome, history, notices and next time in one step, and takes the next delivery of the lane. */
   settle(delivery: Delivery, settlement: Settlement, next?: Lease): Promise<Taken | undefined>
