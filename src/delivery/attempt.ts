@@ -248,6 +248,6 @@ function withoutDeferred(outcomes: ReadonlyMap<number, Outcome>): Map<number, Ou
 
 function describe(error: unknown): string {
   const cause =
-    error instanceof Error && error.cause !== undefined ? `: ${String(error.cause)}` : ''
+    error instanceof Error && error.cause instanceof Error ? `: ${String(error.cause)}` : ''
   return String(error) + cause
 }

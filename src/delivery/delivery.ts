@@ -61,7 +61,11 @@ export function startDelivery(options: DeliveryOptions): DeliveryPart {
   const parts = { settler, leases, sites, health, notices }
   const lane: LaneOptions = { ...options, ...parts, signal, stopping: () => stopping }
   const dispatcher = new Dispatcher({
-    ...{ queue, clock, report, leases, settler },
+    queue,
+    clock,
+    report,
+    leases,
+    settler,
     capacity: sites.capacity,
     draw: (held, placed) => drawFrom(lane, held, placed),
   })

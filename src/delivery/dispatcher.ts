@@ -22,8 +22,9 @@ export interface DispatcherOptions {
 
 /** Leases that are asked for at once. */
 const MOST = 200
-/** After the queue failed, and between looks at what is said to be due and cannot be claimed. */
+/** After the queue failed. */
 const AGAIN = 1000
+/** What is said to be due and cannot be claimed is looked at again after this, and this, and this. */
 const SOON = 20
 
 export class Dispatcher {
@@ -36,6 +37,8 @@ export class Dispatcher {
   #hungry = false
   /** Under way to a place: lookups. */
   #unplaced = 0
+  /** Rounds in a row that claimed nothing though something was said to be due. */
+  #vain = 0
   #working = new Set<Promise<void>>()
 
   constructor(options: DispatcherOptions) {
@@ -82,6 +85,7 @@ export class Dispatcher {
     const askedAt = clock.now()
     const leases = await queue.claim(room)
     for (const lease of leases) this.#begin(lease, askedAt)
+    if (leases.length > 0) this.#vain = 0
     if (leases.length === room) this.#woken = true
     else if (!this.#woken) this.#wakeAt(await queue.nextDue())
   }
@@ -124,6 +128,8 @@ export class Dispatcher {
     this.#timer = undefined
     if (due === undefined || this.#stopped) return
     const { clock } = this.#options
-    this.#timer = clock.after(Math.max(due - clock.now(), SOON), () => this.wake())
+    const wait = due - clock.now()
+    const patience = wait > 0 ? wait : Math.min(AGAIN, SOON * this.#vain++)
+    this.#timer = clock.after(patience, () => this.wake())
   }
 }

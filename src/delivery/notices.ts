@@ -160,7 +160,7 @@ function wantsSuccess(delivery: Delivery, { n, verdict }: RecipientResult): bool
 
 function failure(
   delivery: Delivery,
-  { n, outcome = undefined, verdict }: RecipientResult,
+  { n, outcome, verdict }: RecipientResult,
   seen: ReadonlyMap<number, Outcome>,
 ): Reported {
   const last = outcome ?? seen.get(n)

@@ -120,7 +120,7 @@ export class Settler {
   }
 
   #note(level: 'error', text: string, error?: unknown): void {
-    const cause = error === undefined ? {} : { cause: String(error) }
+    const cause = error instanceof Error ? { cause: String(error) } : {}
     this.#report({ kind: 'note', at: this.#clock.now(), level, text, ...cause })
   }
 }
