@@ -2,7 +2,6 @@
 // why in a sentence, and what happens next; what the server said follows word for word.
 
 import { printable } from '../base/escape.ts'
-import { formatDuration } from '../base/units.ts'
 import { formatAddress } from '../mail/address.ts'
 import { formatDate } from '../mail/dsn.ts'
 import type { Outcome, Stage } from '../mail/outcome.ts'
@@ -83,7 +82,7 @@ function whyFailed(report: NoticeReport, reported: Reported): string {
   if (reason !== undefined)
     return `An administrator of the mail system stopped it and gave this reason: "${printable(reason)}".`
   if (expired !== true) return why(outcome)
-  const time = formatDuration(report.at - report.delivery.acceptedAt)
+  const time = spell(report.at - report.delivery.acceptedAt)
   const tried = `It could not be delivered within ${time}, and that is all the time it had.`
   if (lastUnknown === true) return `${tried} ${FELL_SILENT}`
   return outcome === undefined ? tried : `${tried} What stood in the way at last: ${why(outcome)}`
@@ -95,8 +94,19 @@ const FELL_SILENT =
 function why(outcome: Outcome | undefined): string {
   if (outcome === undefined) return 'No server could be asked so far.'
   if (outcome.kind === 'unknown') return FELL_SILENT
-  const sentence = outcome.reply.status === undefined ? undefined : sentenceOf(outcome.reply.status)
-  return sentence ?? WHY_AT[outcome.stage]
+  const { status } = outcome.reply
+  if (outcome.kind === 'deferred' && /^\d\.7\.[01]$/.test(status ?? '')) return PUT_OFF
+  return (status === undefined ? undefined : sentenceOf(status)) ?? WHY_AT[outcome.stage]
+}
+
+// What greylisting and other tests of patience answer with: no verdict on the message.
+const PUT_OFF = 'The mail system of the recipient put us off for now.'
+
+function spell(milliseconds: number): string {
+  const minutes = Math.max(1, Math.round(milliseconds / 60_000))
+  if (minutes >= 2 * 1440) return `${Math.round(minutes / 1440)} days`
+  if (minutes >= 120) return `${Math.round(minutes / 60)} hours`
+  return minutes === 1 ? 'a minute' : `${minutes} minutes`
 }
 
 const WHY_AT: Readonly<Record<Stage, string>> = {
@@ -167,11 +177,14 @@ function closing({ delivery }: NoticeReport, hostname: string): string {
   return `This notice comes from the mail relay ${hostname}, where the message has the id ${delivery.message}. Its administrator is postmaster@${hostname}. Attached are the same facts for programs, and your message or the top of it.`
 }
 
+// Under the 76 of quoted-printable, which would break the lines once more.
+const WIDTH = 72
+
 function wrap(paragraph: string): string {
   let text = ''
   let width = 0
   for (const word of paragraph.split(' ')) {
-    const fits = width + 1 + word.length <= 76
+    const fits = width + 1 + word.length <= WIDTH
     text += (width === 0 ? '' : fits ? ' ' : '\n') + word
     width = (fits && width > 0 ? width + 1 : 0) + word.length
   }
