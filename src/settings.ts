@@ -7,8 +7,8 @@ import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { isIP } from 'node:net'
 import { closest } from './base/closest.ts'
-import { parseNetwork, type Network } from './base/network.ts'
 import { parseDuration, parseSize } from './base/units.ts'
+import { readRefused, REFUSED_BY_DEFAULT } from './delivery/guard.ts'
 import { parseAddress, type Address } from './mail/address.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -24,10 +24,6 @@ export interface AdminUrl {
   readonly host: string
   readonly port: number
 }
-
-/** Where nobody is reached without a named next hop: see DESIGN, "Whom we connect to". */
-const PRIVATE_NETWORKS =
-  '0.0.0.0/8,127.0.0.0/8,169.254.0.0/16,224.0.0.0/4,240.0.0.0/4,10.0.0.0/8,100.64.0.0/10,172.16.0.0/12,192.168.0.0/16,::/128,::1/128,fe80::/10,ff00::/8,fc00::/7'
 
 interface Row<T> {
   readonly from: string
@@ -88,8 +84,8 @@ export const TABLE = {
   dns: row('WAYPOST_DNS', '', readServer, 'The resolver, host:port; default: those of the system'),
   mxRefuse: row(
     'WAYPOST_MX_REFUSE',
-    PRIVATE_NETWORKS,
-    readNetworks,
+    REFUSED_BY_DEFAULT,
+    readRefused,
     'Networks that nobody is reached in without a named next hop; none allows all',
   ),
   mxPort: row(
@@ -280,16 +276,6 @@ function readServer(text: string): string | undefined {
   if (match === null || isIP(match[1] ?? match[2]!) === 0)
     throw new Error(`"${text}" is no resolver, write its address and port such as 127.0.0.1:53`)
   return text
-}
-
-function readNetworks(text: string): readonly Network[] {
-  if (text === 'none') return []
-  return text.split(',').map((part) => {
-    const network = parseNetwork(part.trim())
-    if (network === undefined)
-      throw new Error(`"${part.trim()}" is no network, write addresses such as 10.0.0.0/8, or none`)
-    return network
-  })
 }
 
 function readPort(text: string): number {

@@ -1,0 +1,279 @@
+// Builds the parts, and is the picture of the whole. Parts go down in the opposite order of their
+// start: no new mail, attempts finish, the queue closes, the log says its last line.
+
+import { readFileSync } from 'node:fs'
+import { startControl, type Status } from './admin/control.ts'
+import { startAdmin } from './admin/http.ts'
+import { picture } from './admin/picture.ts'
+import { systemClock, type Clock } from './base/clock.ts'
+import { createOutbound } from './delivery/outbound.ts'
+import { startDelivery, type DeliveryPart } from './delivery/delivery.ts'
+import { createLog, type LogOutput } from './events/log.ts'
+import { createMetrics, type Metrics } from './events/metrics.ts'
+import { createReport } from './events/report.ts'
+import { watchCertificate, type CertificateSource } from './listen/certificate.ts'
+import { Guard } from './listen/guard.ts'
+import { startListener, type Listener } from './listen/listener.ts'
+import { parseAddress, type Address } from './mail/address.ts'
+import type { Report } from './mail/event.ts'
+import { verifyPassword } from './policy/password.ts'
+import type { Policy, PolicySource } from './policy/policy.ts'
+import { watchPolicy } from './policy/watch.ts'
+import type { Queue } from './queue/port.ts'
+import { openSqliteQueue } from './queue/sqlite/queue.ts'
+import type { Environment, Settings } from './settings.ts'
+
+export const VERSION = (
+  JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    version: string
+  }
+).version
+
+/** What is not ours to decide: time, chance, the environment, where the log goes. */
+export interface World {
+  readonly clock: Clock
+  /** From 0 up to 1, like `Math.random`. */
+  readonly chance: () => number
+  readonly environment: Environment
+  readonly output: LogOutput
+  /** A person looks at the output. */
+  readonly terminal: boolean
+}
+
+export const realWorld: World = {
+  clock: systemClock,
+  chance: Math.random,
+  environment: process.env,
+  output: process.stdout,
+  terminal: process.stdout.isTTY,
+}
+
+/** A running relay; disposing of it ends it at once, without losing anything. */
+export interface Relay extends AsyncDisposable {
+  readonly queue: Queue
+  readonly policy: () => Policy
+  readonly status: () => Status
+  readonly report: Report
+  /** No new mail; attempts under way may finish for so long, in milliseconds. */
+  drain(milliseconds: number): Promise<void>
+}
+
+export async function startRelay(settings: Settings, world: World = realWorld): Promise<Relay> {
+  await using parts = new AsyncDisposableStack()
+  const told = parts.use(openReport(settings, world))
+  const policies = parts.use(await openPolicies(settings, world, told.note))
+  const policy = (): Policy => policies.current()
+  const certificate = await openCertificate(settings, world.clock, told.note)
+  if (certificate !== undefined) parts.use(certificate)
+  const queue = parts.use(await openQueue(settings, world, told.report))
+  told.watch(queue)
+  const shared = { queue, policy, report: told.report, clock: world.clock }
+  const delivery = parts.use(await openDelivery(settings, world, shared))
+
+  const running: Running = { startedAt: world.clock.now(), listeners: [], draining: false }
+  const status = (): Status => statusOf(settings, running)
+  parts.use(await startControl({ folder: settings.data, queue, status }))
+  if (settings.admin !== undefined) {
+    const ready = (): string | undefined => (running.draining ? 'The relay is stopping' : undefined)
+    const admin = parts.use(await startAdmin({ ...settings.admin, ready, metrics: told.metrics }))
+    running.admin = admin.url
+  }
+  running.listeners = parts.use(await openListeners(settings, shared, certificate)).all
+
+  const owned = parts.move()
+  return {
+    queue,
+    policy,
+    status,
+    report: told.report,
+    async drain(milliseconds) {
+      running.draining = true
+      const end = world.clock.now() + milliseconds
+      await Promise.all(running.listeners.map((listener) => listener.close(milliseconds)))
+      await delivery.close(Math.max(0, end - world.clock.now()))
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
+
+/** What changes while the relay runs. */
+interface Running {
+  readonly startedAt: number
+  listeners: readonly Listener[]
+  admin?: string
+  draining: boolean
+}
+
+/** Runs the relay until a signal, drains and ends it; a second signal ends the process at once. */
+export async function runRelay(settings: Settings): Promise<number> {
+  const stop = stopSignal()
+  await using relay = await startRelay(settings)
+  if (realWorld.terminal && settings.log !== 'json') {
+    const engine = `sqlite in ${settings.data}: every message is synced to disk before its 250`
+    process.stdout.write(`${picture(relay.status(), engine, relay.policy())}\n`)
+  } else {
+    noteTo(relay.report, systemClock)(
+      'info',
+      `Waypost ${VERSION} accepts mail on ${addresses(relay.status())}`,
+    )
+  }
+  await stop
+  noteTo(relay.report, systemClock)('info', 'Stopping: no new mail, attempts under way may finish')
+  await relay.drain(settings.drain)
+  return 0
+}
+
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.once(signal, () => {
+        resolve()
+        // Nothing is lost by it: the queue is sound at every moment.
+        process.once(signal, () => process.exit(1))
+      })
+    }
+  })
+}
+
+function addresses({ listeners }: Status): string {
+  return listeners.map(({ scheme, host, port }) => `${scheme}://${host}:${port}`).join(' ')
+}
+
+type Note = (level: 'info' | 'warn' | 'error', text: string, cause?: unknown) => void
+
+function noteTo(report: Report, clock: Clock): Note {
+  return (level, text, cause) => {
+    const detail = cause instanceof Error ? { cause: cause.message } : {}
+    report({ kind: 'note', at: clock.now(), level, text, ...detail })
+  }
+}
+
+interface Told extends AsyncDisposable {
+  readonly report: Report
+  readonly note: Note
+  readonly metrics: Metrics
+  /** From here on a scrape counts what is in the queue. */
+  watch(queue: Queue): void
+}
+
+function openReport(settings: Settings, { clock, output, terminal }: World): Told {
+  const format = settings.log === 'auto' ? (terminal ? 'text' : 'json') : settings.log
+  const log = createLog({ output, format })
+  let counted: Queue | undefined
+  const metrics = createMetrics({
+    version: VERSION,
+    counts: async (by) => (await counted?.counts(by)) ?? [],
+    droppedLines: () => log.dropped,
+  })
+  const report = createReport([log, metrics])
+  const note = noteTo(report, clock)
+  for (const warning of settings.warnings) note('warn', warning)
+  return {
+    report,
+    note,
+    metrics,
+    watch: (queue) => void (counted = queue),
+    [Symbol.asyncDispose]: () => log[Symbol.asyncDispose](),
+  }
+}
+
+async function openPolicies(
+  { config }: Settings,
+  { environment }: World,
+  note: Note,
+): Promise<PolicySource> {
+  const tell = (error: unknown): void => note('error', 'The policies were not reloaded', error)
+  const policies = await watchPolicy(config, environment, tell)
+  policies.onChange(() => note('info', 'The policies were reloaded'))
+  return policies
+}
+
+function openQueue(settings: Settings, { clock }: World, report: Report): Promise<Queue> {
+  const { data: folder, history, diskReserve } = settings
+  return openSqliteQueue({
+    folder,
+    clock,
+    report,
+    historyAge: history.age,
+    historySize: history.size,
+    ...(diskReserve === undefined ? {} : { diskReserve }),
+  })
+}
+
+interface Shared {
+  readonly queue: Queue
+  readonly policy: () => Policy
+  readonly report: Report
+  readonly clock: Clock
+}
+
+async function openDelivery(
+  settings: Settings,
+  { chance }: World,
+  shared: Shared,
+): Promise<DeliveryPart> {
+  const { hostname, dns: server, mxRefuse: refuse, connections, mxPort: smtpPort } = settings
+  const { clock } = shared
+  return startDelivery({
+    ...shared,
+    ...createOutbound({ hostname, server, refuse, clock, chance }),
+    chance,
+    hostname,
+    connections,
+    smtpPort,
+  })
+}
+
+async function openCertificate(
+  { tlsCert: cert, tlsKey: key }: Settings,
+  clock: Clock,
+  note: Note,
+): Promise<CertificateSource | undefined> {
+  if (cert === undefined || key === undefined) return undefined
+  const tell = (error: unknown): void => note('error', 'The certificate was not reloaded', error)
+  return watchCertificate({ cert, key }, clock, tell)
+}
+
+interface Listeners extends AsyncDisposable {
+  readonly all: readonly Listener[]
+}
+
+async function openListeners(
+  { listen, hostname, postmaster = defaultPostmaster(hostname) }: Settings,
+  shared: Shared,
+  certificate: CertificateSource | undefined,
+): Promise<Listeners> {
+  await using opened = new AsyncDisposableStack()
+  const guard = new Guard(shared.clock, verifyPassword)
+  const tls = certificate === undefined ? {} : { tls: () => certificate.current() }
+  const options = { ...shared, ...tls, hostname, postmaster, guard, verifyPassword }
+  const all: Listener[] = []
+  for (const url of listen) all.push(opened.use(await startListener({ ...options, ...url })))
+  certificate?.onChange(({ key, cert }) => {
+    for (const listener of all) listener.updateTls(key, cert)
+  })
+  const owned = opened.move()
+  return { all, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+}
+
+function defaultPostmaster(hostname: string): Address {
+  const address = parseAddress(`postmaster@${hostname}`)
+  if (address === undefined)
+    throw new Error(`Cannot use the host name "${hostname}" as a mail domain: set WAYPOST_HOSTNAME`)
+  return address
+}
+
+function statusOf({ hostname, config, data }: Settings, running: Running): Status {
+  const { startedAt, listeners, admin } = running
+  const opened = listeners.map(({ scheme, address }) => ({ scheme, ...address }))
+  return {
+    version: VERSION,
+    pid: process.pid,
+    hostname,
+    startedAt,
+    listeners: opened,
+    admin,
+    config,
+    data,
+  }
+}
