@@ -11,6 +11,9 @@ export type Plan =
   /** Its time is over, or an operator refused it. */
   | { readonly kind: 'end' }
 
+/** What is asked of policy. */
+export type Asked = Pick<Policy, 'route' | 'queue' | 'signing'>
+
 export interface Times {
   readonly retry: readonly number[]
   readonly expireAt: number
@@ -22,7 +25,7 @@ export interface Times {
 /** The recipients that one transaction may have (RFC 5321 4.5.3.1.8: a server takes at least 100). */
 const TOGETHER = 100
 
-export function planOf(delivery: Delivery, policy: Policy, now: number): Plan {
+export function planOf(delivery: Delivery, policy: Asked, now: number): Plan {
   const times = timesOf(delivery, policy)
   if (delivery.refuse !== undefined || now >= times.expireAt) return { kind: 'end' }
   const due = delivery.recipients.filter((recipient) => recipient.due <= now)
@@ -42,7 +45,7 @@ export function planOf(delivery: Delivery, policy: Policy, now: number): Plan {
 }
 
 /** How long it may wait and how often it is tried. */
-export function timesOf(delivery: Delivery, policy: Policy): Times {
+export function timesOf(delivery: Delivery, policy: Omit<Asked, 'route'>): Times {
   const { retry, giveUpAfter, warnAfter } = policy.queue(delivery.queue)
   const warnAt = warnAfter === undefined ? undefined : delivery.acceptedAt + warnAfter
   // Without a time it has been warned, or is never to be.

@@ -19,7 +19,7 @@ interface Kept {
 }
 
 export class Settler {
-  #queue: Queue
+  #queue: Pick<Queue, 'settle'>
   #clock: Clock
   #report: Report
   #kept: Kept[] = []
@@ -28,7 +28,7 @@ export class Settler {
   #failing = false
   #closed = false
 
-  constructor(queue: Queue, clock: Clock, report: Report) {
+  constructor(queue: Pick<Queue, 'settle'>, clock: Clock, report: Report) {
     this.#queue = queue
     this.#clock = clock
     this.#report = report

@@ -20,10 +20,10 @@ const LINE = 1000
 const FORGET = 3_600_000
 
 export interface SitesOptions {
-  readonly queue: Queue
+  readonly queue: Pick<Queue, 'full'>
   readonly clock: Clock
   readonly report: Report
-  readonly policy: () => Policy
+  readonly policy: () => Pick<Policy, 'limits'>
   readonly connections: number
 }
 

@@ -1,0 +1,86 @@
+// What policy says of a delivery at each attempt.
+
+import { expect, test } from 'vitest'
+import { planOf } from '../../src/delivery/plan.ts'
+import type { Asked } from '../../src/delivery/plan.ts'
+import { destinationOf } from '../../src/mail/destination.ts'
+import type { Route } from '../../src/mail/destination.ts'
+import { deliveryTo } from './deliveries.ts'
+
+const HOUR = 3_600_000
+
+function policy(via: (domain: string) => Route | undefined, giveUpAfter = 120 * HOUR): Asked {
+  return {
+    route: ({ domain }) => {
+      const route = via(domain)
+      if (route === undefined) return undefined
+      return { route, destination: destinationOf(route), queue: 'default', at: 'routing.yaml:1' }
+    },
+    queue: (name) => ({
+      name,
+      priority: 10,
+      retry: [60_000],
+      giveUpAfter,
+      warnAfter: HOUR,
+      at: '',
+    }),
+    signing: () => undefined,
+  }
+}
+const byMx = policy((domain) => ({ kind: 'mx', domain }) as Route)
+const hop: Route = { kind: 'hop', host: 'smart.example', port: 587, tls: 'verified' }
+
+test('those who are due and belong here are asked for', () => {
+  const delivery = deliveryTo(['bo@far.example', 'cy@far.example'])
+  const [bo, cy] = delivery.recipients
+  const later = { ...delivery, recipients: [bo!, { ...cy!, due: 5000 }] }
+  expect(planOf(later, byMx, 1000)).toMatchObject({ kind: 'send', recipients: [bo] })
+})
+
+test('a changed route moves the delivery to its new lane', () => {
+  const plan = planOf(
+    deliveryTo(['bo@far.example']),
+    policy(() => hop),
+    0,
+  )
+  const destination = 'smart.example:587/verified'
+  expect(plan).toEqual({ kind: 'move', destination, rule: 'routing.yaml:1' })
+})
+
+test('where no rule fits any more, what was decided at acceptance stands', () => {
+  const plan = planOf(
+    deliveryTo(['bo@far.example']),
+    policy(() => undefined),
+    0,
+  )
+  expect(plan.kind).toBe('send')
+})
+
+test('recipients who belong elsewhere wait for those who belong here', () => {
+  const destination = destinationOf(hop)
+  const delivery = deliveryTo(['bo@far.example', 'cy@other.example'], { destination })
+  const split = policy((domain) =>
+    domain === 'far.example' ? hop : ({ kind: 'mx', domain } as Route),
+  )
+  expect(planOf(delivery, split, 0)).toMatchObject({ recipients: [{ n: 0 }] })
+  const rest = { ...delivery, recipients: delivery.recipients.slice(1) }
+  expect(planOf(rest, split, 0)).toMatchObject({ kind: 'move', destination: 'other.example' })
+})
+
+test('a transaction has a hundred recipients at most', () => {
+  const many = Array.from({ length: 150 }, (_, n) => `u${n}@far.example`)
+  const plan = planOf(deliveryTo(many), byMx, 0)
+  expect(plan.kind === 'send' && plan.recipients.length).toBe(100)
+})
+
+test('what has had its time is not tried, and a shorter lifetime holds for mail that waits', () => {
+  const delivery = deliveryTo(['bo@far.example'])
+  expect(planOf(delivery, byMx, 120 * HOUR).kind).toBe('end')
+  const short = policy((domain) => ({ kind: 'mx', domain }) as Route, HOUR)
+  expect(planOf(delivery, short, 2 * HOUR).kind).toBe('end')
+})
+
+test('what an operator refused is not tried', () => {
+  const refuse = { who: 'ops', why: 'spam' }
+  expect(planOf(deliveryTo(['bo@far.example'], { refuse }), byMx, 0).kind).toBe('end')
+})
