@@ -1,0 +1,101 @@
+// Edits of users.yaml for the command line. Comments stay, the file is replaced as a whole or not
+// at all, keeps its mode and owner, and what is written has been read back and found sound.
+
+import { chown, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
+import type { Stats } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { Document, isMap, parseDocument } from 'yaml'
+import type { YAMLMap } from 'yaml'
+import { createFindings, errorsOf, PolicyError } from './findings.ts'
+import { parseHash } from './password.ts'
+import { parsePattern } from './patterns.ts'
+import { userName, users } from './users.ts'
+import { parseFile } from './yaml.ts'
+
+/** Rejects when the name is taken, or name, hash or senders are not what users.yaml may hold. */
+export async function addUser(
+  folder: string,
+  name: string,
+  hash: string,
+  senders: readonly string[],
+): Promise<void> {
+  const action = `Cannot add the user "${name}"`
+  if (userName(name) === undefined)
+    throw new Error(`${action}: its name should be letters, digits and . _ @ + -, no sign first`)
+  if (parseHash(hash) === undefined) throw new Error(`${action}: its password is no argon2id hash`)
+  const wrong = senders.find((sender) => parsePattern(sender) === undefined)
+  if (wrong !== undefined)
+    throw new Error(`${action}: sender "${wrong}" should be an address, a domain or '*.' and one`)
+  await edit(folder, (known, document) => {
+    if (known.has(name)) throw new Error(`${action}: it is there already, remove it first`)
+    const user = senders.length === 0 ? { password: hash } : { password: hash, senders }
+    known.set(document.createNode(name), document.createNode(user, { flow: true }))
+  })
+}
+
+/** Rejects when there is no such user. */
+export async function removeUser(folder: string, name: string): Promise<void> {
+  await edit(folder, (known) => {
+    if (!known.delete(name)) throw new Error(`Cannot remove the user "${name}": there is none`)
+  })
+}
+
+async function edit(
+  folder: string,
+  change: (known: YAMLMap, document: Document) => void,
+): Promise<void> {
+  const path = await realPath(join(folder, 'policies', 'users.yaml'))
+  const before = await stat(path).catch(() => undefined)
+  const text = before === undefined ? '' : await readFile(path, 'utf8')
+  check(folder, text)
+  const document: Document = parseDocument(text)
+  const known = isMap(document.contents) ? document.contents : document.createNode({})
+  if (known.items.length === 0) known.flow = false // `{}`: from now on, a line a user
+  document.contents = known
+  change(known, document)
+  const after = document.toString({ lineWidth: 0, singleQuote: true, flowCollectionPadding: true })
+  check(folder, after)
+  await replace(path, after, before)
+}
+
+function check(folder: string, text: string): void {
+  const findings = createFindings()
+  const place = parseFile('users.yaml', text, findings)
+  if (place !== undefined) users(place)
+  if (errorsOf(findings.list).length > 0) throw new PolicyError(folder, findings.list)
+}
+
+// A link stays a link: what it names is replaced.
+async function realPath(path: string): Promise<string> {
+  return realpath(path).catch(() => path)
+}
+
+async function replace(path: string, text: string, before: Stats | undefined): Promise<void> {
+  // A name that begins with a dot is not read as a policy.
+  const part = join(dirname(path), `.${basename(path)}.${process.pid}`)
+  try {
+    await writeAndSync(part, text, (before?.mode ?? 0o600) & 0o777)
+    await giveAway(part, before ?? (await stat(dirname(path))))
+    const now = await stat(path).catch(() => undefined)
+    if (now?.mtimeMs !== before?.mtimeMs || now?.ino !== before?.ino)
+      throw new Error('somebody else changed it meanwhile, try again')
+    await rename(part, path)
+    await using folder = await open(dirname(path), 'r')
+    await folder.sync() // the new name is data of the folder
+  } catch (error) {
+    await rm(part, { force: true }).catch(() => {})
+    throw new Error(`Cannot write "${path}": ${(error as Error).message}`, { cause: error })
+  }
+}
+
+async function writeAndSync(path: string, text: string, mode: number): Promise<void> {
+  await using file = await open(path, 'w', 0o600)
+  await file.chmod(mode)
+  await file.writeFile(text)
+  await file.sync()
+}
+
+// Root often adds users for a relay that runs as another user, which must be able to read the file.
+async function giveAway(path: string, like: Stats): Promise<void> {
+  if (process.getuid?.() === 0) await chown(path, like.uid, like.gid)
+}
