@@ -1,10 +1,11 @@
 // Signing keys: made in pairs, RSA-2048 and Ed25519, and told as the DNS records that verifiers
 // look up (RFC 6376 3.6.1, RFC 8463 4).
 
-import { createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto'
-import { mkdir, open } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto'
+import { chown, mkdir, open, readdir, readFile, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
+import type { SigningKey } from '../policy/policy.ts'
 
 const generate = promisify(generateKeyPair)
 
@@ -16,12 +17,34 @@ export async function newKey(kind: KeyKind): Promise<KeyObject> {
   return privateKey
 }
 
-/** Never over a file that is there; readable by its owner alone, and whole once this resolves. */
-export async function storeKey(path: string, key: KeyObject): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+/**
+ * Never over a file that is there; readable by its owner alone, and whole once this resolves. What
+ * root makes is given to the owner of the config folder, or the relay could not read it.
+ */
+export async function storeKey(config: string, name: string, key: KeyObject): Promise<void> {
+  const path = join(config, name)
+  const made = await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   await using file = await open(path, 'wx', 0o600)
   await file.writeFile(key.export({ type: 'pkcs8', format: 'pem' }))
   await file.sync()
+  if (process.getuid?.() !== 0) return
+  const { uid, gid } = await stat(config)
+  await file.chown(uid, gid)
+  if (made === undefined) return
+  for (let folder = dirname(path); folder.startsWith(made); folder = dirname(folder))
+    await chown(folder, uid, gid)
+}
+
+/** The keys in a folder, by their file names: `s2026.pem` has the selector `s2026`. */
+export async function readKeys(folder: string): Promise<SigningKey[]> {
+  const names = await readdir(folder).catch(() => [])
+  const keys: SigningKey[] = []
+  for (const name of names.filter((each) => each.endsWith('.pem')).sort()) {
+    const key = createPrivateKey(await readFile(join(folder, name)))
+    const algorithm = key.asymmetricKeyType === 'ed25519' ? 'ed25519-sha256' : 'rsa-sha256'
+    keys.push({ selector: name.slice(0, -4), key, algorithm })
+  }
+  return keys
 }
 
 /** The `p=` that belongs to a private key. */

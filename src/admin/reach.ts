@@ -3,7 +3,6 @@
 
 import { stat } from 'node:fs/promises'
 import type { QueueReader } from '../queue/port.ts'
-import { openSqliteReader } from '../queue/sqlite/reader.ts'
 import { CommandError, type Context } from './context.ts'
 import { openControl, type Remote } from './remote.ts'
 
@@ -14,6 +13,8 @@ export async function openReader(context: Context): Promise<QueueReader> {
   const remote = await openControl(data)
   if (remote !== undefined) return remote
   try {
+    // Most commands never need the engine.
+    const { openSqliteReader } = await import('../queue/sqlite/reader.ts')
     return await openSqliteReader(data)
   } catch (error) {
     throw new CommandError(

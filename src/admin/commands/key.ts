@@ -7,11 +7,12 @@ import { InvalidArgumentError, type Command } from 'commander'
 import { printable } from '../../base/escape.ts'
 import { parseDomain, type Domain } from '../../mail/address.ts'
 import { loadPolicy } from '../../policy/load.ts'
-import type { SigningKey } from '../../policy/policy.ts'
+import type { Signing, SigningKey } from '../../policy/policy.ts'
 import { CommandError, type Context } from '../context.ts'
 import {
   matchRecords,
   newKey,
+  readKeys,
   recordText,
   storeKey,
   zoneLine,
@@ -62,7 +63,7 @@ async function makeKeys(
   const records: string[] = []
   for (const { kind, selector, file } of keys) {
     const key = await newKey(kind)
-    await storeKey(join(config, file), key)
+    await storeKey(config, file, key)
     const text = recordText(key)
     records.push(zoneLine(selector, domain, text))
     if (options.json === true)
@@ -101,7 +102,7 @@ function instructions(domain: Domain, keys: readonly NewKey[], records: readonly
 
 ${records.join('\n\n')}
 
-2. When \`waypost key check ${domain}\` (after step 3) or dig sees them, put this into policies/signing.yaml;
+2. When \`waypost key check ${domain}\` says that they match, put this into policies/signing.yaml;
    it takes effect without a restart:
 
 - domains: [${domain}]
@@ -116,12 +117,8 @@ async function checkKeys(
   options: { json?: true },
 ): Promise<number> {
   const domain = domainOf(name)
-  const { config, dns } = context.places()
-  const signing = (await loadPolicy(config, context.environment)).signing([domain])
-  if (signing === undefined)
-    throw new CommandError(
-      `No entry of policies/signing.yaml signs for ${domain}; \`waypost key new ${domain}\` makes keys and says what to write`,
-    )
+  const { dns } = context.places()
+  const signing = await signingOf(context, domain)
   const resolver = new Resolver({ timeout: 3000, tries: 2 })
   if (dns !== undefined) resolver.setServers([dns])
   let wrong = 0
@@ -131,7 +128,24 @@ async function checkKeys(
     if (match.kind !== 'matches') wrong++
     context.print(formatMatch(at, key, match, options.json === true))
   }
-  return wrong > 0 || signing.keys.length === 0 ? 1 : 0
+  return wrong > 0 ? 1 : 0
+}
+
+type Keys = Pick<Signing, 'domain' | 'keys'>
+
+/** The keys that sign for a domain; before any do, those that were made for it. */
+async function signingOf(context: Context, domain: Domain): Promise<Keys> {
+  const { config } = context.places()
+  const signing = (await loadPolicy(config, context.environment)).signing([domain])
+  if (signing !== undefined && signing.keys.length > 0) return signing
+  const keys = await readKeys(join(config, 'keys', domain))
+  if (keys.length > 0) {
+    context.complain(`No entry of policies/signing.yaml signs for ${domain} yet\n`)
+    return { domain, keys }
+  }
+  throw new CommandError(
+    `No entry of policies/signing.yaml signs for ${domain}; \`waypost key new ${domain}\` makes keys and says what to write`,
+  )
 }
 
 async function lookUp(

@@ -1,0 +1,107 @@
+// `waypost user add|list|remove`: who may log in. Passwords are hashed here and never shown
+// again; the running relay reads the changed file by itself.
+
+import { randomBytes } from 'node:crypto'
+import type { Command } from 'commander'
+import { printable } from '../../base/escape.ts'
+import { addUser, removeUser } from '../../policy/edit.ts'
+import { loadPolicy } from '../../policy/load.ts'
+import { hashPassword } from '../../policy/password.ts'
+import { askSecret, readInput } from '../ask.ts'
+import { CommandError, type Context } from '../context.ts'
+import { jsonLine } from '../plain.ts'
+import { command, type Act } from '../program.ts'
+import { formatTable } from '../table.ts'
+
+interface AddOptions {
+  readonly sender?: readonly string[]
+  readonly passwordStdin?: true
+  readonly generate?: true
+  readonly json?: true
+}
+
+export function userCommands(program: Command, act: Act): void {
+  const user = program.command('user').description('Who may log in')
+  command(
+    user,
+    'add <name>',
+    'Add a user; it takes effect without a restart',
+    'user add billing --sender billing.example --generate',
+  )
+    .option(
+      '--sender <sender>',
+      'address, domain or *.domain it may send as; again for more',
+      collect,
+    )
+    .option('--password-stdin', 'read the password from standard input')
+    .option('--generate', 'make a password and print it, once')
+    .action(act(add))
+  command(user, 'list', 'The users and what they may send as', 'user list').action(act(list))
+  command(user, 'remove <name>', 'Remove a user', 'user remove billing').action(act(remove))
+}
+
+async function add(context: Context, name: string, options: AddOptions): Promise<number> {
+  const { config } = context.places()
+  const senders = options.sender ?? []
+  const password = await passwordOf(context, name, options)
+  await addUser(config, name, await hashPassword(password), senders)
+  const shown = options.generate === true ? { password } : {}
+  if (options.json === true) context.print(jsonLine({ name, senders, ...shown }))
+  else context.print(said(name, senders, options.generate === true ? password : undefined))
+  return 0
+}
+
+function said(name: string, senders: readonly string[], password: string | undefined): string {
+  const as = senders.length === 0 ? 'any sender (--sender limits it)' : senders.join(', ')
+  const shown = password === undefined ? '' : `Password: ${password}\n`
+  return `${printable(`Added "${name}", who may send as ${as}`)}\n${shown}`
+}
+
+// Long enough for a phrase, short enough to hash.
+const LONGEST = 1024
+const SHORTEST = 8
+
+async function passwordOf(context: Context, name: string, options: AddOptions): Promise<string> {
+  if (options.generate === true) return randomBytes(18).toString('base64url')
+  if (options.passwordStdin === true) return acceptable(await readInput(context, LONGEST))
+  if (!context.interactive)
+    throw new CommandError(
+      'Nobody can be asked for the password, add --password-stdin or --generate',
+      2,
+    )
+  const password = acceptable(await askSecret(context, `New password of ${name}: `))
+  if ((await askSecret(context, 'Once more: ')) === password) return password
+  throw new CommandError('The two passwords differ, nothing was changed')
+}
+
+function acceptable(password: string): string {
+  const length = Buffer.byteLength(password)
+  if (length >= SHORTEST && length <= LONGEST && !password.includes('\0')) return password
+  throw new CommandError(`The password should have ${SHORTEST} to ${LONGEST} bytes`)
+}
+
+async function list(context: Context, options: { json?: true }): Promise<number> {
+  const { config } = context.places()
+  const { users } = await loadPolicy(config, context.environment)
+  if (options.json === true) {
+    for (const { name, senders, at } of users)
+      context.print(jsonLine({ name, senders: senders ?? null, where: at }))
+  } else if (users.length === 0) {
+    context.print('There are no users; `waypost user add NAME` makes one\n')
+  } else {
+    const rows = users.map(({ name, senders, at }) => [name, senders?.join(' ') ?? '(any)', at])
+    const columns = [{ title: 'USER' }, { title: 'MAY SEND AS', least: 20 }, { title: 'WHERE' }]
+    context.print(formatTable(columns, rows, context.columns))
+  }
+  return 0
+}
+
+async function remove(context: Context, name: string, options: { json?: true }): Promise<number> {
+  await removeUser(context.places().config, name)
+  context.print(options.json === true ? jsonLine({ name }) : printable(`Removed "${name}"`) + '\n')
+  return 0
+}
+
+function collect(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, text]
+}
