@@ -93,13 +93,15 @@ export interface Mx extends AsyncDisposable {
   until(holds: () => boolean): Promise<void>
   /** Cuts every open connection. */
   cut(): void
+  /** Reads no more from any open connection, and leaves it open. */
+  stall(): void
 }
 
 const OFFERS = ['PIPELINING', 'SIZE 52428800', '8BITMIME', 'SMTPUTF8', 'DSN', 'ENHANCEDSTATUSCODES']
 
 export async function startMx(script: Script = {}, place: Place = {}): Promise<Mx> {
   const world = new World(script)
-  const server = createServer((socket) => world.admit(socket))
+  const server = createServer({ noDelay: true }, (socket) => world.admit(socket))
   const address = await listen(server, place)
   const { port } = server.address() as { port: number }
   return {
@@ -119,6 +121,7 @@ export async function startMx(script: Script = {}, place: Place = {}): Promise<M
     change: (changes) => world.change(changes),
     until: (holds) => world.until(holds),
     cut: () => world.cut(),
+    stall: () => world.stall(),
     async [Symbol.asyncDispose]() {
       server.close()
       world.cut()
@@ -205,6 +208,10 @@ class World {
       clearTimeout(late)
       this.#watchers.delete(look)
     })
+  }
+
+  stall(): void {
+    for (const socket of this.sockets) socket.pause()
   }
 
   cut(): void {
