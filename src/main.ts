@@ -38,6 +38,8 @@ export interface World {
   readonly output: LogOutput
   /** A person looks at the output. */
   readonly terminal: boolean
+  /** Whoever wants the events themselves. */
+  readonly watch?: Report
 }
 
 export const realWorld: World = {
@@ -156,7 +158,7 @@ interface Told extends AsyncDisposable {
   watch(queue: Queue): void
 }
 
-function openReport(settings: Settings, { clock, output, terminal }: World): Told {
+function openReport(settings: Settings, { clock, output, terminal, watch }: World): Told {
   const format = settings.log === 'auto' ? (terminal ? 'text' : 'json') : settings.log
   const log = createLog({ output, format })
   let counted: Queue | undefined
@@ -165,7 +167,7 @@ function openReport(settings: Settings, { clock, output, terminal }: World): Tol
     counts: async (by) => (await counted?.counts(by)) ?? [],
     droppedLines: () => log.dropped,
   })
-  const report = createReport([log, metrics])
+  const report = createReport([log, metrics, ...(watch === undefined ? [] : [{ report: watch }])])
   const note = noteTo(report, clock)
   for (const warning of settings.warnings) note('warn', warning)
   return {
