@@ -46,6 +46,8 @@ export type Script = { readonly [verb in Verb]?: Answer | readonly Answer[] } & 
   readonly offers?: readonly string[]
   /** Offers STARTTLS with it. */
   readonly certificate?: Certificate
+  /** TLS from the first byte, with the certificate. */
+  readonly implicit?: boolean
   /** Answers after this many bytes of content, before it is whole. */
   readonly early?: { readonly after: number; readonly answer: Answer }
 }
@@ -242,7 +244,8 @@ class Talk {
   }
 
   begin(): void {
-    this.#listen(this.#socket)
+    if (this.#world.script.implicit === true) this.#secure()
+    else this.#listen(this.#socket)
     void this.#answer('greeting', '', '220 mx.example ESMTP')
   }
 
@@ -326,10 +329,14 @@ class Talk {
     const { certificate } = this.#world.script
     const said = await this.#answer('STARTTLS', line, '220 2.0.0 go on')
     if (!said.startsWith('220') || certificate === undefined || this.#done) return
+    this.#secure()
+  }
+
+  #secure(): void {
     const plain = this.#socket
     plain.removeAllListeners('data')
     this.#input = Buffer.alloc(0)
-    this.#socket = new TLSSocket(plain, { isServer: true, ...certificate })
+    this.#socket = new TLSSocket(plain, { isServer: true, ...this.#world.script.certificate })
     this.#socket.on('error', () => plain.destroy())
     this.#session.tls = true
     this.#listen(this.#socket)
