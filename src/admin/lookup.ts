@@ -1,12 +1,15 @@
 // From what an operator has in hand (an id, a delivery, an address) to messages.
 
-import type { Filter, MessageId, QueueReader } from '../queue/port.ts'
+import type { Filter, MessageId, QueueReader, Trace } from '../queue/port.ts'
+import { CommandError } from './context.ts'
 import { checkIds } from './filter.ts'
 
-/** The message of a message id, or of a delivery's `messageId-n`. */
-export function messageOf(id: string): MessageId {
+/** By message id, or by a delivery's `messageId-n`. */
+export async function traceOf(reader: QueueReader, id: string): Promise<Trace | undefined> {
   const [sound] = checkIds([id])
-  return sound!.replace(/-\d+$/, '') as MessageId
+  const trace = await reader.trace(sound as MessageId)
+  const message = sound!.replace(/-\d+$/, '')
+  return trace === undefined && message !== sound ? reader.trace(message as MessageId) : trace
 }
 
 /** Messages from or to this address, newest first. */
@@ -34,4 +37,10 @@ export async function messagesOf(
   }
   const newest = [...found].sort(([, one], [, other]) => other - one).map(([id]) => id)
   return { ids: newest.slice(0, count), more: more || newest.length > count }
+}
+
+export function notFound(id: string): CommandError {
+  return new CommandError(
+    `Nothing is known of "${id}"; ended messages are forgotten after WAYPOST_HISTORY, \`waypost queue list\` shows what waits`,
+  )
 }

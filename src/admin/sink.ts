@@ -35,6 +35,7 @@ export interface SinkMessage {
   readonly client: string
   readonly from: string
   readonly to: readonly string[]
+  /** Bytes as they came, with stuffed dots. */
   readonly size: number
   /** The first megabyte. */
   readonly content: Buffer

@@ -3,8 +3,8 @@
 import { printable } from '../../base/escape.ts'
 import { formatSize } from '../../base/units.ts'
 import type { Command } from 'commander'
-import type { Count, Entry, Filter, GroupBy, QueueReader } from '../../queue/port.ts'
-import { CommandError, type Context } from '../context.ts'
+import type { Entry, Fact, Filter, QueueReader } from '../../queue/port.ts'
+import type { Context } from '../context.ts'
 import {
   addFilters,
   checkIds,
@@ -13,12 +13,13 @@ import {
   WAITING,
   type FilterOptions,
 } from '../filter.ts'
-import { messageOf } from '../lookup.ts'
+import { notFound, traceOf } from '../lookup.ts'
 import { jsonLine, plainEntry } from '../plain.ts'
 import { command, type Act } from '../program.ts'
 import { openReader } from '../reach.ts'
 import { formatTable, type Column } from '../table.ts'
 import { both, isoSeconds, relative } from '../times.ts'
+import { addCounts } from './counts.ts'
 import { addSteering } from './steer.ts'
 
 const PAGE = 500
@@ -42,11 +43,7 @@ export function queueCommands(program: Command, act: Act): void {
     'A message: envelope, recipients and what they wait for',
     'queue show ID',
   ).action(act(showMessage))
-  command(queue, 'counts', 'How many recipients wait', 'queue counts --by domain --age')
-    .option('--by <what>', 'state, queue, destination or domain', 'state')
-    .option('--age', 'by age in minutes, as qshape does')
-    .option('--limit <count>', 'the largest so many (20)', readCount)
-    .action(act(printCounts))
+  addCounts(queue, act)
   command(queue, 'holds', 'Holds that stand and cover new mail', 'queue holds').action(
     act(listHolds),
   )
@@ -128,7 +125,7 @@ async function showMessage(
   options: { json?: true },
 ): Promise<number> {
   await using reader = await openReader(context)
-  const trace = await reader.trace(messageOf(id))
+  const trace = await traceOf(reader, id)
   if (trace === undefined) throw notFound(id)
   const accepted = trace.facts.find((fact) => fact.kind === 'accepted')
   const { facts: _, ...rest } = trace
@@ -147,10 +144,7 @@ async function showMessage(
   return 0
 }
 
-function formatEnvelope(
-  accepted: Extract<import('../../queue/port.ts').Fact, { kind: 'accepted' }>,
-  now: number,
-): string {
+function formatEnvelope(accepted: Extract<Fact, { kind: 'accepted' }>, now: number): string {
   const { envelope, deliveries } = accepted
   const { submitter } = envelope
   const lines = [
@@ -172,79 +166,6 @@ function formatEnvelope(
     .filter(([, text]) => text !== '')
     .map(([name, text]) => `  ${name!.padEnd(12)}${printable(text!)}\n`)
     .join('')
-}
-
-export function notFound(id: string): CommandError {
-  return new CommandError(
-    `Nothing is known of "${id}"; ended messages are forgotten after WAYPOST_HISTORY, \`waypost queue list\` shows what waits`,
-  )
-}
-
-interface CountOptions {
-  readonly by: string
-  readonly age?: true
-  readonly limit?: number
-  readonly json?: true
-}
-
-const GROUPS: readonly GroupBy[] = ['state', 'queue', 'destination', 'domain']
-/** Upper bounds in minutes: each is twice the one before, as in qshape. */
-const AGES = [5, 10, 20, 40, 80, 160, 320, 640, 1280]
-
-async function printCounts(context: Context, options: CountOptions): Promise<number> {
-  const by = GROUPS.find((name) => name === options.by)
-  if (by === undefined)
-    throw new CommandError(`--by "${options.by}" is unknown, write ${GROUPS.join(', ')}`, 2)
-  await using reader = await openReader(context)
-  const ages = options.age === true ? AGES.map((minutes) => minutes * 60_000) : undefined
-  const counts = (await reader.counts(by, ages)).toSorted((one, other) => other.count - one.count)
-  if (options.json === true)
-    for (const count of counts) context.print(jsonLine(plainCount(by, count)))
-  else context.print(formatCounts(context, by, counts, options))
-  return counts.length === 0 ? 1 : 0
-}
-
-function plainCount(by: GroupBy, { key, count, ages }: Count): object {
-  const bands = ages?.map((band, index) => [bandName(index), band] as const)
-  return { by, key, count, ...(bands === undefined ? {} : { ages: Object.fromEntries(bands) }) }
-}
-
-function bandName(index: number): string {
-  return index < AGES.length ? String(AGES[index]) : `${AGES.at(-1)}+`
-}
-
-function formatCounts(
-  context: Context,
-  by: GroupBy,
-  counts: readonly Count[],
-  options: CountOptions,
-): string {
-  if (counts.length === 0) return 'Nothing waits\n'
-  const bands = options.age === true ? [...AGES.keys(), AGES.length] : []
-  const cells = ({ key, count, ages }: Count): string[] => [
-    key,
-    String(count),
-    ...bands.map((band) => String(ages?.[band] ?? 0)),
-  ]
-  const shown = counts.slice(0, options.limit ?? 20)
-  const total = {
-    key: 'TOTAL',
-    count: sum(counts.map(({ count }) => count)),
-    ages: bands.map((band) => sum(counts.map(({ ages }) => ages?.[band] ?? 0))),
-  }
-  const columns: Column[] = [
-    { title: by.toUpperCase(), least: 20 },
-    { title: 'T', align: 'right' },
-    ...bands.map((band): Column => ({ title: bandName(band), align: 'right' })),
-  ]
-  const more = counts.length - shown.length
-  const rest = more > 0 ? `… and ${more} more: --limit ${counts.length}\n` : ''
-  const head = options.age === true ? 'Waiting recipients by age in minutes\n' : ''
-  return head + formatTable(columns, [total, ...shown].map(cells), context.columns) + rest
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, each) => total + each, 0)
 }
 
 async function listHolds(context: Context, options: { json?: true }): Promise<number> {

@@ -4,10 +4,10 @@ import type { Command } from 'commander'
 import { formatAddress, parseAddress } from '../../mail/address.ts'
 import { printable } from '../../base/escape.ts'
 import type { Trace } from '../../queue/port.ts'
-import { CommandError, type Context } from '../context.ts'
+import type { Context } from '../context.ts'
 import { explain } from '../explain.ts'
 import { readCount } from '../filter.ts'
-import { messageOf, messagesOf } from '../lookup.ts'
+import { messagesOf, notFound, traceOf } from '../lookup.ts'
 import { jsonLine, plainEntry } from '../plain.ts'
 import { command, type Act } from '../program.ts'
 import { openReader } from '../reach.ts'
@@ -37,17 +37,17 @@ async function traceMessages(
   const address = parseAddress(what)
   const found =
     address === undefined
-      ? { ids: [messageOf(what)], more: false }
+      ? { ids: [what], more: false }
       : await messagesOf(reader, formatAddress(address), options.limit)
   let count = 0
   for (const id of found.ids) {
-    const trace = await reader.trace(id)
+    const trace = await traceOf(reader, id)
     if (trace === undefined) continue
     if (count++ > 0 && options.json !== true) context.print('\n')
     printTrace(context, trace, options.json === true)
     await context.drained()
   }
-  if (count === 0) throw nothing(what)
+  if (count === 0) throw notFound(what)
   if (found.more && options.json !== true)
     context.complain(
       `There are more messages: --limit ${options.limit * 4}, or \`waypost queue list --to\`\n`,
@@ -66,10 +66,4 @@ export function printTrace(context: Context, trace: Trace, json: boolean): void 
   }
   context.print(`Message ${printable(trace.id)}\n`)
   for (const line of explain(trace, context.clock.now())) context.print(`${line}\n`)
-}
-
-function nothing(what: string): CommandError {
-  return new CommandError(
-    `Nothing is known of "${what}"; ended messages are forgotten after WAYPOST_HISTORY, \`waypost queue list\` shows what waits`,
-  )
 }

@@ -1,0 +1,86 @@
+// `waypost queue counts`: how much waits, by state, queue, destination or domain; with ages it is
+// the table that Postfix users know as qshape.
+
+import type { Command } from 'commander'
+import type { Count, GroupBy } from '../../queue/port.ts'
+import { CommandError, type Context } from '../context.ts'
+import { readCount } from '../filter.ts'
+import { jsonLine } from '../plain.ts'
+import { command, type Act } from '../program.ts'
+import { openReader } from '../reach.ts'
+import { formatTable, type Column } from '../table.ts'
+
+export function addCounts(queue: Command, act: Act): void {
+  command(queue, 'counts', 'How many recipients wait', 'queue counts --by domain --age')
+    .option('--by <what>', 'state, queue, destination or domain', 'state')
+    .option('--age', 'by age in minutes, as qshape does')
+    .option('--limit <count>', 'the largest so many (20)', readCount)
+    .action(act(printCounts))
+}
+
+interface CountOptions {
+  readonly by: string
+  readonly age?: true
+  readonly limit?: number
+  readonly json?: true
+}
+
+const GROUPS: readonly GroupBy[] = ['state', 'queue', 'destination', 'domain']
+/** Upper bounds in minutes: each is twice the one before, as in qshape. */
+const AGES = [5, 10, 20, 40, 80, 160, 320, 640, 1280]
+
+async function printCounts(context: Context, options: CountOptions): Promise<number> {
+  const by = GROUPS.find((name) => name === options.by)
+  if (by === undefined)
+    throw new CommandError(`--by "${options.by}" is unknown, write ${GROUPS.join(', ')}`, 2)
+  await using reader = await openReader(context)
+  const ages = options.age === true ? AGES.map((minutes) => minutes * 60_000) : undefined
+  const counts = (await reader.counts(by, ages)).toSorted((one, other) => other.count - one.count)
+  if (options.json === true)
+    for (const count of counts) context.print(jsonLine(plainCount(by, count)))
+  else context.print(formatCounts(context, by, counts, options))
+  return counts.length === 0 ? 1 : 0
+}
+
+function plainCount(by: GroupBy, { key, count, ages }: Count): object {
+  const bands = ages?.map((band, index) => [bandName(index), band] as const)
+  return { by, key, count, ...(bands === undefined ? {} : { ages: Object.fromEntries(bands) }) }
+}
+
+function bandName(index: number): string {
+  return index < AGES.length ? String(AGES[index]) : `${AGES.at(-1)}+`
+}
+
+function formatCounts(
+  context: Context,
+  by: GroupBy,
+  counts: readonly Count[],
+  options: CountOptions,
+): string {
+  if (counts.length === 0) return 'Nothing waits\n'
+  const bands = options.age === true ? [...AGES.keys(), AGES.length] : []
+  const cells = ({ key, count, ages }: Count): string[] => [
+    key,
+    String(count),
+    ...bands.map((band) => String(ages?.[band] ?? 0)),
+  ]
+  const shown = counts.slice(0, options.limit ?? 20)
+  const total = {
+    key: 'TOTAL',
+    count: sum(counts.map(({ count }) => count)),
+    ages: bands.map((band) => sum(counts.map(({ ages }) => ages?.[band] ?? 0))),
+  }
+  const columns: Column[] = [
+    { title: by.toUpperCase(), least: 20 },
+    { title: 'T', align: 'right' },
+    ...bands.map((band): Column => ({ title: bandName(band), align: 'right' })),
+  ]
+  const more = counts.length - shown.length
+  const rest = more > 0 ? `… and ${more} more: --limit ${counts.length}\n` : ''
+  const head = options.age === true ? 'Waiting recipients by age in minutes\n' : ''
+  return head + formatTable(columns, [total, ...shown].map(cells), context.columns) + rest
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0)
+}

@@ -1,0 +1,136 @@
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { matchRecords, newKey, publicPart, recordText, zoneLine } from '../../src/admin/keys.ts'
+import { startDns } from '../peers/dns.ts'
+import { waypost } from './run.ts'
+
+let config = ''
+
+beforeEach(async () => {
+  config = await mkdtemp(join(tmpdir(), 'waypost-keys-'))
+  await mkdir(join(config, 'policies'))
+  await mkdir(join(config, 'queues'))
+})
+
+afterEach(async () => {
+  await rm(config, { recursive: true, force: true })
+})
+
+test('key new makes two keys that only their owner can read, and never writes over one', async () => {
+  const first = await waypost('key new Example.COM --selector 2026', { config })
+  expect(first.code).toBe(0)
+  for (const name of ['s2026', 'e2026']) {
+    const { mode } = await stat(join(config, 'keys/example.com', `${name}.pem`))
+    expect(mode & 0o777).toBe(0o600)
+  }
+  const before = await readFile(join(config, 'keys/example.com/s2026.pem'), 'utf8')
+  const second = await waypost('key new example.com --selector 2026', { config })
+  expect(second.code).toBe(1)
+  expect(second.err).toContain('never overwritten; choose another name with --selector')
+  expect(await readFile(join(config, 'keys/example.com/s2026.pem'), 'utf8')).toBe(before)
+})
+
+test('a domain that would leave the folder of keys is no domain', async () => {
+  for (const name of ['../../etc', 'a/b.example', '[192.0.2.1]', '.', ''])
+    expect((await waypost(['key', 'new', name], { config })).code).toBe(2)
+})
+
+test('the lines that key new prints for signing.yaml are read without a mistake', async () => {
+  const { out } = await waypost('key new example.com', { config })
+  const lines = out.slice(out.indexOf('- domains:'))
+  await writeFile(join(config, 'policies/signing.yaml'), lines)
+  const check = await waypost('policy check --json', { config })
+  expect(check.json.filter(({ level }) => level === 'error')).toEqual([])
+  expect(check.code).toBe(0)
+})
+
+test('records longer than 255 bytes are split into strings, as zone files need', async () => {
+  const key = await newKey('rsa')
+  const line = zoneLine('s1', 'example.com', recordText(key))
+  const strings = [...line.matchAll(/"([^"]*)"/g)].map(([, text]) => text!)
+  expect(strings.length).toBe(2)
+  expect(Math.max(...strings.map((text) => text.length))).toBeLessThanOrEqual(255)
+  expect(strings.join('')).toBe(recordText(key))
+})
+
+test('a record is compared with the key: there, missing, another, revoked, of another kind', async () => {
+  const [key, other] = [await newKey('ed25519'), await newKey('ed25519')]
+  const record = recordText(key)
+  const cases: [records: string[], kind: string][] = [
+    [[record], 'matches'],
+    [[`k=ed25519; t=y ;p = ${publicPart(key)}`], 'matches'],
+    [[], 'missing'],
+    [['v=spf1 -all'], 'missing'],
+    [[recordText(other)], 'differs'],
+    [['v=DKIM1; k=ed25519; p='], 'revoked'],
+    [[`v=DKIM1; p=${publicPart(key)}`], 'wrong'],
+    [[`v=DKIM1; k=ed25519; h=sha1; p=${publicPart(key)}`], 'wrong'],
+    [[`v=DKIM1; k=ed25519; s=tlsrpt; p=${publicPart(key)}`], 'wrong'],
+    [[record, record], 'wrong'],
+  ]
+  for (const [records, kind] of cases) expect(matchRecords(key, records).kind).toBe(kind)
+})
+
+test('an RSA key may be published with or without its algorithm', async () => {
+  const key = await newKey('rsa')
+  const { createPublicKey } = await import('node:crypto')
+  const bare = createPublicKey(key).export({ type: 'pkcs1', format: 'der' }).toString('base64')
+  expect(matchRecords(key, [`v=DKIM1; p=${bare}`]).kind).toBe('matches')
+  expect(matchRecords(key, [recordText(key)]).kind).toBe('matches')
+})
+
+test('key check asks DNS for each selector, and says what should be there', async () => {
+  const made = await waypost('key new example.com --selector 1 --json', { config })
+  const [rsa, ed25519] = made.json as { name: string; txt: string }[]
+  await using dns = await startDns({ [ed25519!.name]: { TXT: [ed25519!.txt] } })
+  const check = await waypost('key check example.com --json', { config, dns: dns.server })
+  expect(check.code).toBe(1)
+  expect(check.json).toMatchObject([
+    { name: ed25519!.name, result: 'matches' },
+    { name: rsa!.name, result: 'missing' },
+  ])
+})
+
+test('a resolver that does not answer is not taken for a missing record', async () => {
+  await waypost('key new example.com --selector 1', { config })
+  await using dns = await startDns({
+    's1._domainkey.example.com': 'servfail',
+    'e1._domainkey.example.com': 'servfail',
+  })
+  const check = await waypost('key check example.com --json', { config, dns: dns.server })
+  expect(check.code).toBe(1)
+  expect(check.json.map(({ result }) => result)).toEqual(['unknown', 'unknown'])
+})
+
+test('a user is added with a generated password, listed and removed', async () => {
+  const added = await waypost('user add billing --sender billing.example --generate --json', {
+    config,
+  })
+  expect(added.json[0]).toMatchObject({ name: 'billing', senders: ['billing.example'] })
+  expect(added.json[0]!['password']).toMatch(/^[\w-]{24}$/)
+  const listed = await waypost('user list --json', { config })
+  expect(listed.json).toMatchObject([
+    { name: 'billing', where: expect.stringMatching('users.yaml') },
+  ])
+  expect(listed.out).not.toContain('argon2')
+  expect((await waypost('user remove billing', { config })).code).toBe(0)
+  expect((await waypost('user remove billing', { config })).code).toBe(1)
+})
+
+test('a password comes from standard input, and without anybody to ask it must', async () => {
+  const piped = await waypost('user add ana --password-stdin', { config, input: 'correct horse\n' })
+  expect(piped.code).toBe(0)
+  const short = await waypost('user add bo --password-stdin', { config, input: 'short\n' })
+  expect(short).toMatchObject({ code: 1, err: expect.stringContaining('8 to 1024 bytes') })
+  const nobody = await waypost('user add cy', { config })
+  expect(nobody).toMatchObject({ code: 2, err: expect.stringContaining('--password-stdin') })
+})
+
+test('policy check prints each mistake with file and line, and fails', async () => {
+  await writeFile(join(config, 'policies/relay.yaml'), '- allow: { client: [10.0.0.0/8] }\n')
+  const check = await waypost('policy check', { config })
+  expect(check.code).toBe(1)
+  expect(check.out).toMatch(/^relay\.yaml:1: error: /m)
+})
