@@ -26,7 +26,7 @@ export function parseHeader(content: Buffer): Header {
     const end = endOfField(content, at)
     const raw = content.toString('latin1', at, end)
     const colon = raw.indexOf(':')
-    const name = raw.slice(0, colon).trimEnd()
+    const name = raw.slice(0, endOfName(raw, colon))
     if (colon <= 0 || !/^[!-9;-~]+$/.test(name)) break
     fields.push({ name: name.toLowerCase(), raw })
     at = Math.min(end + 2, content.length)
@@ -40,6 +40,13 @@ export function valueOf(field: Field): string {
     .slice(field.raw.indexOf(':') + 1)
     .replaceAll(/\r\n(?=[ \t])/g, '')
     .trim()
+}
+
+// White space is space and tab: a no-break space makes a name that is none.
+function endOfName(raw: string, colon: number): number {
+  let end = colon
+  while (end > 0 && (raw[end - 1] === ' ' || raw[end - 1] === '\t')) end--
+  return end
 }
 
 // The next CRLF that no space or tab follows.
