@@ -1,0 +1,47 @@
+// Networks as operators write them, and who is inside.
+
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { matchNetworks, parseNetwork, unmap } from '../../src/base/network.ts'
+
+const cases: [network: string, address: string, inside: boolean][] = [
+  ['127.0.0.0/8', '127.1.2.3', true],
+  ['127.0.0.0/8', '128.0.0.1', false],
+  ['127.0.0.0/8', '::ffff:127.0.0.1', true],
+  ['127.0.0.0/8', '::ffff:7f00:1', true],
+  ['10.0.0.0/8', '64:ff9b::10.1.2.3', true],
+  ['10.0.0.0/8', '64:ff9b::a01:203', true],
+  ['192.0.2.1', '192.0.2.1', true],
+  ['192.0.2.1', '192.0.2.2', false],
+  ['::1/128', '::1', true],
+  ['fe80::/10', 'fe80::1%eth0', true],
+  ['2001:db8::/32', '2001:db9::1', false],
+  ['0.0.0.0/0', '2001:db8::1', false],
+  ['::/0', 'not an address', false],
+]
+for (const [network, address, inside] of cases) {
+  test(`${address} is ${inside ? '' : 'not '}in ${network}`, () => {
+    expect(matchNetworks([parseNetwork(network)!])(address)).toBe(inside)
+  })
+}
+
+for (const text of ['', '10.0.0.0/33', '::/129', '10.0.0/8', '10.0.0.0/', '10.0.0.0/8/8', 'x/8']) {
+  test(`"${text}" is no network`, () => {
+    expect(parseNetwork(text)).toBeUndefined()
+  })
+}
+
+test('an IPv4 address is found in each form in which IPv6 can hold it', () => {
+  fc.assert(
+    fc.property(fc.ipV4(), fc.constantFrom('::ffff:', '64:ff9b::'), (address, prefix) => {
+      expect(unmap(prefix + address)).toBe(address)
+      const [a, b, c, d] = address.split('.').map(Number) as [number, number, number, number]
+      const groups = `${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`
+      expect(unmap(prefix + groups)).toBe(address)
+    }),
+  )
+})
+
+test('nothing a stranger sends makes it throw', () => {
+  fc.assert(fc.property(fc.oneof(fc.string(), fc.ipV6()), (text) => void unmap(text)))
+})
