@@ -15,7 +15,7 @@ import type { Prepared } from './prepare.ts'
 import { callKey, reach } from './reach.ts'
 import type { Call, ReachOptions, Reached } from './reach.ts'
 import type { ToSettle } from './settle.ts'
-import { all, attempted, ended, factOf, troubled, untried } from './settlements.ts'
+import { all, attempted, ended, factOf, moved, troubled, untried } from './settlements.ts'
 import type { Slot } from './site.ts'
 import type { Sites } from './sites.ts'
 
@@ -70,18 +70,14 @@ export class Attempt {
     try {
       const prepared = preparing instanceof Promise ? await preparing : preparing
       const { plan } = prepared
-      if (plan.kind === 'move') return this.#move(plan)
+      if (plan.kind === 'move')
+        return { settlement: moved(this.#delivery, plan, this.#startedAt), goOn: true }
       if (plan.kind === 'end') return this.#owed(ended(this.#delivery, this.#startedAt))
       this.#signed = prepared.signed
       return await this.#send(prepared, plan)
     } catch (error) {
       return this.#fail(error)
     }
-  }
-
-  #move({ destination, rule }: Extract<Plan, { kind: 'move' }>): Made {
-    const settlement = untried(this.#delivery, this.#startedAt)
-    return { settlement: { ...settlement, moveTo: { destination, rule } }, goOn: true }
   }
 
   async #send(prepared: Prepared, plan: ToSend): Promise<Made> {

@@ -109,8 +109,10 @@ export class Dispatcher {
     let waiting = true
     this.#unplaced++
     const placed = (): void => {
-      if (waiting) this.#unplaced--
+      if (!waiting) return
       waiting = false
+      this.#unplaced--
+      if (this.#hungry) this.wake()
     }
     try {
       more = await draw(held, placed)

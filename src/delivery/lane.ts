@@ -9,16 +9,18 @@ import type { Report } from '../mail/event.ts'
 import type { Outcome } from '../mail/outcome.ts'
 import { formatReply } from '../mail/reply.ts'
 import type { Policy } from '../policy/policy.ts'
-import type { Delivery, Queue, Taken } from '../queue/port.ts'
+import type { Delivery, Queue, Settlement, Taken } from '../queue/port.ts'
 import { Attempt } from './attempt.ts'
 import type { AttemptOptions } from './attempt.ts'
 import type { HeldLease, Leases } from './leases.ts'
+import { planOf } from './plan.ts'
+import type { Plan } from './plan.ts'
 import { prepare } from './prepare.ts'
 import type { Prepared, Sign } from './prepare.ts'
 import { callKey } from './reach.ts'
 import type { Call } from './reach.ts'
 import type { Settler, ToSettle } from './settle.ts'
-import { all, attempted, factOf, troubled, untried } from './settlements.ts'
+import { all, attempted, ended, factOf, moved, troubled, untried } from './settlements.ts'
 import type { Site, Slot } from './site.ts'
 
 export interface LaneOptions extends AttemptOptions {
@@ -83,22 +85,29 @@ async function drawUnresolved(
   let taken: Taken | undefined = await queue.take(lease)
   while (taken?.kind === 'delivery') {
     const { delivery } = taken
-    const now = clock.now()
-    const fact = factOf(now, now, undefined, undefined, [])
-    const { retry, giveUpAfter } = policy().queue(delivery.queue)
-    if (outcome.kind !== 'refused') {
-      health.unresolved(lease.lane, retry, formatReply(outcome.reply))
-      await settler.settle(delivery, troubled(delivery, outcome, fact, now))
-      return false
-    }
-    const expireAt = delivery.acceptedAt + giveUpAfter
-    const terms = { sender: delivery.envelope.sender, retry, expireAt, now, chance: chance() }
-    const outcomes = all(delivery.recipients, outcome)
-    const settlement = attempted(delivery, outcomes, fact, terms, {})
-    const next = options.stopping() ? undefined : lease
+    const plan = planOf(delivery, policy(), clock.now())
+    const trouble = plan.kind === 'send' && outcome.kind !== 'refused'
+    if (trouble) health.unresolved(lease.lane, plan.retry, formatReply(outcome.reply))
+    const settlement = unresolved(delivery, plan, outcome, clock.now(), chance())
+    const next = trouble || options.stopping() ? undefined : lease
     taken = await settler.settle(delivery, notices.owed(delivery, settlement, false), next)
   }
   return false
+}
+
+function unresolved(
+  delivery: Delivery,
+  plan: Plan,
+  outcome: Outcome,
+  now: number,
+  chance: number,
+): Settlement {
+  if (plan.kind === 'move') return moved(delivery, plan, now)
+  if (plan.kind === 'end') return ended(delivery, now)
+  const fact = factOf(now, now, undefined, undefined, [])
+  if (outcome.kind !== 'refused') return troubled(delivery, outcome, fact, now)
+  const terms = { ...plan, sender: delivery.envelope.sender, now, chance }
+  return attempted(delivery, all(plan.recipients, outcome), fact, terms, plan)
 }
 
 function callOf(
@@ -201,7 +210,7 @@ class Drawing {
 
   #mayGoOn(): boolean {
     const { stopping, sites } = this.#options
-    return !stopping() && (this.#turn < TURN || !sites.crowded(this.#site))
+    return !stopping() && (this.#turn < TURN || !sites.crowded(this.#site, this.#held.lease.lane))
   }
 
   async #putBack(delivery: Delivery): Promise<undefined> {

@@ -5,13 +5,20 @@ import type { AttemptFact } from '../mail/event.ts'
 import type { Outcome } from '../mail/outcome.ts'
 import type { Delivery, Recipient, RecipientResult, Settlement } from '../queue/port.ts'
 import type { ConnectionFact } from './parts.ts'
-import type { Times } from './plan.ts'
+import type { Plan, Times } from './plan.ts'
 import { UNTRIED, endVerdict, verdictOf } from './verdict.ts'
 import type { Terms } from './verdict.ts'
+
+type Move = Extract<Plan, { kind: 'move' }>
 
 /** Nothing was tried: the delivery waits as before. */
 export function untried(delivery: Delivery, at: number): Settlement {
   return { at, results: delivery.recipients.map(({ n }) => ({ n, verdict: UNTRIED })) }
+}
+
+/** Routing has changed its mind. */
+export function moved(delivery: Delivery, { destination, rule }: Move, at: number): Settlement {
+  return { ...untried(delivery, at), moveTo: { destination, rule } }
 }
 
 /** Nobody could be talked to: the outcome is recorded, and no attempt is burned. */

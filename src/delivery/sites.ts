@@ -16,6 +16,8 @@ import type { Slot, Waiting } from './site.ts'
 const KEEP = 5000
 /** Lanes that wait in one site's line; the others wait in the queue. */
 const LINE = 1000
+/** Lanes that wait in all lines together. */
+const LINES = 20_000
 /** Sites that nobody has used for so long are forgotten. */
 const FORGET = 3_600_000
 
@@ -33,6 +35,9 @@ export class Sites {
   #sites = new Map<string, Site>()
   /** Sites whose line waits for room in all, the next one first; apart, as the cap for slow ones is. */
   #starved = { quick: new Set<Site>(), slow: new Set<Site>() }
+  /** Sites with lanes that found no place in a line. */
+  #overflowed = new Set<Site>()
+  #waiting = 0
   #withIdle = new Set<Site>()
   #active = new Set<Slot>()
   #quitting = new Set<Promise<void>>()
@@ -67,7 +72,12 @@ export class Sites {
     if (site.line.length === 0 && this.#hasRoom(site)) return this.#admit(site, key)
     this.#keepBack(site, lane)
     const inLine = site.line.some((waiting) => waiting.lane === lane)
-    if (inLine || site.line.length >= LINE) return undefined
+    if (inLine) return undefined
+    if (site.line.length >= LINE || this.#waiting >= LINES) {
+      this.#overflowed.add(site)
+      return undefined
+    }
+    this.#waiting++
     return new Promise((admit) => {
       site.line.push({ lane, key, admit })
       this.#starve(site)
@@ -102,9 +112,11 @@ export class Sites {
     this.#quit(connection)
   }
 
-  /** Others wait for a connection that this site could give up. */
-  crowded(site: Site): boolean {
-    return site.line.length > 0 || !this.capacity.roomFor(site.slow)
+  /** Others wait for a connection that this lane could give up. */
+  crowded(site: Site, lane: Destination): boolean {
+    const [first] = site.line
+    const alone = site.line.length === 0 || (site.line.length === 1 && first!.lane === lane)
+    return !alone || !this.capacity.roomFor(site.slow)
   }
 
   /** Calls who waits, as far as there is room: after a slot came back, or a site got well. */
@@ -113,10 +125,12 @@ export class Sites {
     this.#starve(site)
     for (const sites of [this.#starved.quick, this.#starved.slow]) this.#serveStarved(sites)
     if (site.line.length === 0) this.#unkeep(site)
+    if (this.#overflowed.size > 0 && this.#waiting < LINES / 2) this.#callOverflowed()
   }
 
   /** Everybody in the site's line goes home: it is suspended. */
   sendHome(site: Site): void {
+    this.#waiting -= site.line.length
     for (const { admit } of site.line.splice(0)) admit(undefined)
     this.#starve(site)
     this.#unkeep(site)
@@ -157,6 +171,7 @@ export class Sites {
 
   #callNext(site: Site): void {
     const waiting: Waiting = site.line.shift()!
+    this.#waiting--
     waiting.admit(this.#admit(site, waiting.key))
   }
 
@@ -193,6 +208,16 @@ export class Sites {
     for (const lane of lanes) site.full.delete(lane)
     this.#options.queue.full(lanes, false)
     this.onRoom()
+  }
+
+  // Those of the first sites may be claimed again; the others follow as lines get shorter.
+  #callOverflowed(): void {
+    let left = LINE
+    for (const site of this.#overflowed) {
+      if (left-- === 0) return
+      this.#overflowed.delete(site)
+      if (site.line.length === 0) this.#unkeep(site)
+    }
   }
 
   #takeIdle(site: Site, key: string): Connection | undefined {
