@@ -132,7 +132,7 @@ class Way {
   async #startTls(dialogue: Dialogue): Promise<Step> {
     if (!this.#offers!.startTls) return this.#withoutTls('does not offer STARTTLS')
     const said = await dialogue.ask('STARTTLS\r\n', 'starttls')
-    if (!('code' in said)) return { kind: 'loss', stage: 'starttls', loss: said }
+    if (!('code' in said)) return this.#lostAtStartTls(said)
     if (said.code === 421) return { kind: 'reply', stage: 'starttls', reply: said }
     if (classOf(said) !== 'success') return this.#refusedTls(said)
     // Whatever came with the 220 was put there by somebody in between, to be read under TLS.
@@ -140,6 +140,12 @@ class Way {
     const trouble = await this.#secure(dialogue)
     if (trouble !== undefined) return trouble
     return this.#helloAgain(dialogue)
+  }
+
+  // Some servers offer STARTTLS and hang up when they hear it.
+  #lostAtStartTls(loss: Loss): Step {
+    if (loss.kind === 'closed' || loss.kind === 'failed') return this.#handshakeFailed(loss.text)
+    return { kind: 'loss', stage: 'starttls', loss }
   }
 
   async #secure(dialogue: Dialogue): Promise<Step> {

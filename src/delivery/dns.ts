@@ -3,6 +3,7 @@
 // an answer too: nothing is thrown, and every question ends.
 
 import { getServers } from 'node:dns'
+import { isIPv6 } from 'node:net'
 import type { DecodedPacket } from 'dns-packet'
 import type { Clock } from '../base/clock.ts'
 import { AnswerCache } from './answer-cache.ts'
@@ -40,20 +41,30 @@ export function createResolver(options: ResolverOptions): Resolver {
   }
 }
 
-/** Throws when the operator wrote what is no `host:port`. */
+/** Throws when the operator wrote what is no `host:port`; of the system's, takes what it can read. */
 function readServers(text: string | undefined): NameServer[] {
-  const list = text === undefined ? getServers() : text.split(',')
-  const servers = list.slice(0, SERVERS).map((part) => readServer(part.trim()))
-  return servers.length === 0 ? [{ host: '127.0.0.1', port: 53 }] : servers
+  if (text !== undefined) return text.split(',').map((part) => readServer(part.trim()))
+  const servers = getServers().map((part) => parseServer(part))
+  const known = servers.filter((server) => server !== undefined).slice(0, SERVERS)
+  return known.length === 0 ? [{ host: '127.0.0.1', port: 53 }] : known
 }
 
 function readServer(text: string): NameServer {
-  const match =
-    /^(?:\[([0-9a-f:.%a-z]+)\]|([^:[\]\s]+)|([0-9a-f:]+:[0-9a-f:.]*))(?::(\d{1,5}))?$/i.exec(text)
+  const server = parseServer(text)
+  if (server !== undefined) return server
+  throw new Error(`Cannot read name server "${text}": want host:port such as 127.0.0.1:53`)
+}
+
+// `[::1]:53`, `::1`, or a name or an IPv4 address, with or without a port.
+const SERVER = /^(?:\[([^[\]\s]+)\]|([^:[\]\s]+)|([^[\]\s]*:[^[\]\s]*:[^[\]\s]*))(?::(\d{1,5}))?$/
+
+function parseServer(text: string): NameServer | undefined {
+  const match = SERVER.exec(text)
   const port = Number(match?.[4] ?? 53)
-  if (match === null || port < 1 || port > 65_535)
-    throw new Error(`Cannot read name server "${text}": want host:port such as 127.0.0.1:53`)
-  return { host: match[1] ?? match[2] ?? match[3]!, port }
+  if (match === null || port < 1 || port > 65_535) return undefined
+  const six = match[1] ?? match[3]
+  if (six !== undefined && !isIPv6(six)) return undefined
+  return { host: six ?? match[2]!, port }
 }
 
 class Asker {

@@ -166,7 +166,7 @@ export class Exchange implements Listener {
     const { prefix, content } = this.#transaction
     const dots = new Dots()
     try {
-      this.#dialogue.say(prefix, 'block')
+      if (prefix.length > 0) this.#dialogue.say(prefix, 'block')
       for await (const piece of Buffer.isBuffer(content) ? slices(content) : content()) {
         if (!this.#isSending()) return
         if (!this.#dialogue.say(dots.push(asBuffer(piece)), 'block')) await this.#room()

@@ -114,6 +114,8 @@ const TLS: [tls: Target['tls'], what: string, script: Script, works: boolean][] 
   ['opportunistic', 'STARTTLS refused', { certificate, STARTTLS: '454 4.7.0 not now' }, true],
   ['required', 'STARTTLS refused', { certificate, STARTTLS: '454 4.7.0 not now' }, false],
   ['opportunistic', 'a handshake that breaks', { certificate, STARTTLS: { last: '220 go' } }, true],
+  ['opportunistic', 'a STARTTLS that ends it', { certificate, STARTTLS: drop }, true],
+  ['required', 'a STARTTLS that ends it', { certificate, STARTTLS: drop }, false],
   ['required', 'a handshake that breaks', { certificate, STARTTLS: { last: '220 go' } }, false],
   ['verified', 'a handshake that breaks', { certificate, STARTTLS: { last: '220 go' } }, false],
 ]

@@ -138,7 +138,14 @@ function answer(
   question: Question,
   transport: 'udp' | 'tcp',
 ): Packet | Fault {
-  const base: Packet = { type: 'response', id: query.id ?? 0, flags: RD_RA, questions: [question] }
+  const base: Packet = {
+    type: 'response',
+    id: query.id ?? 0,
+    flags: RD_RA,
+    questions: [question],
+    // As real servers do: EDNS is answered with EDNS.
+    additionals: (query.additionals ?? []).filter((one) => one.type === 'OPT'),
+  }
   const chain: Answer[] = []
   let name = question.name.toLowerCase()
   for (let hops = 0; hops < 20; hops++) {
