@@ -56,10 +56,7 @@ export function parseRcpt(
   if (address === undefined) return SAY.badRecipient
   const command: RcptCommand = { address }
   if (end === text.length) return command
-  return (
-    readParameters(text, end, (key, value) => setRcptParameter(command, key, value, smtpUtf8)) ??
-    command
-  )
+  return readParameters(text, end, (key, value) => setRcptParameter(command, key, value)) ?? command
 }
 
 /** The line as UTF-8; `undefined` when it is none. */
@@ -178,7 +175,6 @@ function setRcptParameter(
   command: RcptCommand,
   key: string,
   value: string | undefined,
-  smtpUtf8: boolean,
 ): ReplyLine | undefined {
   switch (key) {
     case 'NOTIFY': {
@@ -188,7 +184,7 @@ function setRcptParameter(
       return undefined
     }
     case 'ORCPT':
-      if (value === undefined || value.length > 500 || !isOriginalRecipient(value, smtpUtf8))
+      if (value === undefined || value.length > 500 || !isOriginalRecipient(value))
         return SAY.badParameter
       command.orcpt = value
       return undefined

@@ -1,0 +1,84 @@
+// RFC 5321 4.5.2 against a reference that sees all bytes at once.
+
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { DotReader } from '../../src/listen/dots.ts'
+
+/** What is most likely to go wrong: dots and halves of line ends. */
+const awkward = fc
+  .array(
+    fc.constantFrom('.', '..', '\r', '\n', '\r\n', '\r\n.', '\r\n..', 'a', 'bc', '\r\n.\r', '\0'),
+    {
+      maxLength: 40,
+    },
+  )
+  .map((parts) => parts.join(''))
+const splits = fc.array(fc.integer({ min: 1, max: 7 }), { minLength: 1, maxLength: 20 })
+
+/** Content up to the first line that is a lone dot, and how many bytes that took. */
+function reference(text: string): { content: string; used: number } | undefined {
+  const whole = `\r\n${text}`
+  const end = whole.indexOf('\r\n.\r\n')
+  if (end === -1) return undefined
+  const content = whole.slice(0, end + 2).replaceAll('\r\n.', '\r\n')
+  return { content: content.slice(2), used: end + 3 }
+}
+
+function read(
+  text: string,
+  sizes: readonly number[],
+): { content: string; used: number } | undefined {
+  const reader = new DotReader()
+  let content = ''
+  let at = 0
+  for (let n = 0; at < text.length; n++) {
+    const chunk = Buffer.from(text.slice(at, at + sizes[n % sizes.length]!), 'latin1')
+    const end = reader.feed(chunk, 0, (piece) => (content += piece.toString('latin1')))
+    if (end !== -1) return { content, used: at + end }
+    at += chunk.length
+  }
+  return undefined
+}
+
+test('content ends at CRLF.CRLF and loses its added dots, however it is split', () => {
+  fc.assert(
+    fc.property(awkward, splits, (text, sizes) => {
+      for (const stream of [`${text}\r\n.\r\nQUIT\r\n`, `${text}.\r\n`, text])
+        expect(read(stream, sizes)).toEqual(reference(stream))
+    }),
+    { numRuns: 3000 },
+  )
+})
+
+test('a stuffed body arrives as it was written, however it is split', () => {
+  fc.assert(
+    fc.property(awkward, splits, (text, sizes) => {
+      const body = `${text}\r\n`
+      const stuffed = `\r\n${body}`.replaceAll('\r\n.', '\r\n..').slice(2)
+      expect(read(`${stuffed}.\r\n`, sizes)?.content).toBe(body)
+    }),
+    { numRuns: 2000 },
+  )
+})
+
+test('an empty message is a dot at once', () => {
+  expect(read('.\r\nQUIT\r\n', [100])).toEqual({ content: '', used: 3 })
+})
+
+const NO_END = ['\n.\n', '\n.\r\n', '\r\n.\n', '\r.\r', '\r\n.\r', '\r\n..\r\n', '\n\n.\n\n', '.\n']
+for (const text of NO_END)
+  test(`${JSON.stringify(text)} does not end content`, () => {
+    expect(read(`a${text}b`, [1])).toBeUndefined()
+    expect(read(`a${text}b`, [100])).toBeUndefined()
+  })
+
+test('ten megabytes of dots are read in well under a second', () => {
+  const reader = new DotReader()
+  const chunk = Buffer.from('..\r\n'.repeat(16_384))
+  const begun = performance.now()
+  let size = 0
+  for (let n = 0; n < 160; n++)
+    reader.feed(Buffer.from(chunk), 0, (piece) => (size += piece.length))
+  expect(size).toBe(160 * 16_384 * 3)
+  expect(performance.now() - begun).toBeLessThan(4000)
+})

@@ -1,0 +1,151 @@
+// Guessing passwords: slower, then locked out, per address and user; hashing is bounded.
+
+import { expect, test } from 'vitest'
+import type { User } from '../../src/policy/policy.ts'
+import { Guard } from '../../src/listen/guard.ts'
+import { ManualClock } from '../peers/clock.ts'
+
+const ana: User = { name: 'ana', password: 'plain:right', at: 'users.yaml:1' }
+
+/** A guard on a clock of its own, whose hashing is counted and can be kept waiting. */
+function createWorld(): {
+  clock: ManualClock
+  guard: Guard
+  hashed: string[]
+  gates: (() => void)[]
+  slow: { on: boolean }
+} {
+  const clock = new ManualClock()
+  const hashed: string[] = []
+  const gates: (() => void)[] = []
+  const slow = { on: false }
+  const guard = new Guard(clock, async (phc, password) => {
+    hashed.push(phc)
+    if (slow.on) await new Promise<void>((resolve) => gates.push(resolve))
+    return phc === `plain:${password}`
+  })
+  return { clock, guard, hashed, gates, slow }
+}
+
+/** Lets everything that is ready run. */
+const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+type World = ReturnType<typeof createWorld>
+async function fail({ clock, guard }: World, times: number, client = '192.0.2.1'): Promise<void> {
+  for (let n = 0; n < times; n++) {
+    const outcome = guard.login(client, 'ana', 'guess', ana)
+    await settle()
+    clock.pass(10_000)
+    expect(await outcome).toBe('wrong')
+  }
+}
+
+test('the right password of a user is ok, any other is wrong', async () => {
+  const { guard } = createWorld()
+  expect(await guard.login('192.0.2.1', 'ana', 'right', ana)).toBe('ok')
+  expect(await guard.login('192.0.2.1', 'ana', 'left', ana)).toBe('wrong')
+  expect(await guard.login('192.0.2.1', 'bo', 'right', undefined)).toBe('wrong')
+})
+
+test('an unknown user costs a hash like any other', async () => {
+  const { guard, hashed } = createWorld()
+  await guard.login('192.0.2.1', 'nobody', 'x', undefined)
+  expect(hashed).toHaveLength(1)
+  expect(hashed[0]).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$[^$]{22}\$[^$]{43}$/)
+})
+
+test('failures are answered later and later', async () => {
+  const { clock, guard } = createWorld()
+  expect(await guard.login('192.0.2.1', 'ana', 'guess', ana)).toBe('wrong')
+  for (const delay of [500, 1000, 2000, 4000, 8000, 10_000, 10_000]) {
+    let answered = false
+    const outcome = guard.login('192.0.2.1', 'ana', 'guess', ana).then(() => (answered = true))
+    await settle()
+    clock.pass(delay - 1)
+    await settle()
+    expect(answered).toBe(false)
+    clock.pass(1)
+    await outcome
+  }
+})
+
+test('ten failures lock out that address and user for a quarter of an hour, without hashing', async () => {
+  const world = createWorld()
+  await fail(world, 10)
+  const hashes = world.hashed.length
+  expect(await world.guard.login('192.0.2.1', 'ana', 'right', ana)).toBe('locked')
+  expect(world.hashed.length).toBe(hashes)
+  expect(await world.guard.login('192.0.2.2', 'ana', 'right', ana)).toBe('ok')
+  expect(await world.guard.login('192.0.2.1', 'bo', 'right', { ...ana, name: 'bo' })).toBe('ok')
+  world.clock.pass(15 * 60_000)
+  expect(await world.guard.login('192.0.2.1', 'ana', 'right', ana)).toBe('ok')
+})
+
+test('a success forgives the failures before it', async () => {
+  const world = createWorld()
+  await fail(world, 9)
+  expect(await world.guard.login('192.0.2.1', 'ana', 'right', ana)).toBe('ok')
+  await fail(world, 9)
+  expect(await world.guard.login('192.0.2.1', 'ana', 'right', ana)).toBe('ok')
+})
+
+test('a verified login is not hashed again for five minutes', async () => {
+  const { clock, guard, hashed } = createWorld()
+  const login = () => guard.login('192.0.2.1', 'ana', 'right', ana)
+  await login()
+  await login()
+  clock.pass(5 * 60_000 - 1)
+  await login()
+  expect(hashed).toHaveLength(1)
+  clock.pass(1)
+  await login()
+  expect(hashed).toHaveLength(2)
+})
+
+test('a changed password is not remembered', async () => {
+  const { guard } = createWorld()
+  expect(await guard.login('192.0.2.1', 'ana', 'right', ana)).toBe('ok')
+  const changed = { ...ana, password: 'plain:new' }
+  expect(await guard.login('192.0.2.1', 'ana', 'right', changed)).toBe('wrong')
+  expect(await guard.login('192.0.2.2', 'ana', 'right', undefined)).toBe('wrong')
+})
+
+test('two hashes run at once, and who waits too long is told later', async () => {
+  const { clock, guard, hashed, gates, slow } = createWorld()
+  slow.on = true
+  const logins = ['1', '2', '3', '4'].map((n) => guard.login(`192.0.2.${n}`, n, 'x', undefined))
+  await settle()
+  expect(hashed).toHaveLength(2)
+  gates.shift()!()
+  await settle()
+  expect(hashed).toHaveLength(3)
+  clock.pass(5000)
+  expect(await logins[3]).toBe('busy')
+  for (const open of gates.splice(0)) open()
+  expect(await Promise.all(logins.slice(0, 3))).toEqual(['wrong', 'wrong', 'wrong'])
+})
+
+test('more than a hundred waiting logins are sent away at once', async () => {
+  const { guard, gates, slow } = createWorld()
+  slow.on = true
+  const logins = Array.from({ length: 103 }, (_, n) => guard.login('::1', `${n}`, 'x', undefined))
+  expect(await logins[102]).toBe('busy')
+  slow.on = false
+  await settle()
+  for (const open of gates.splice(0)) open()
+  expect(await Promise.all(logins.slice(0, 102))).not.toContain('busy')
+})
+
+test('twenty connections that log in at once cost one or two hashes', async () => {
+  const { guard, hashed } = createWorld()
+  const logins = Array.from({ length: 20 }, () => guard.login('::1', 'ana', 'right', ana))
+  expect(new Set(await Promise.all(logins))).toEqual(new Set(['ok']))
+  expect(hashed.length).toBeLessThanOrEqual(2)
+})
+
+test('a check that fails frees its place', async () => {
+  const clock = new ManualClock()
+  const guard = new Guard(clock, () => Promise.reject(new Error('no memory')))
+  for (let n = 0; n < 5; n++)
+    await expect(guard.login('::1', 'ana', 'x', ana)).rejects.toThrow('no memory')
+})

@@ -1,0 +1,67 @@
+// Addresses of From and Sender (RFC 5322 3.4), as the question "who says it wrote this" needs them.
+
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { readMailboxes } from '../../src/listen/mailboxes.ts'
+import { formatAddress } from '../../src/mail/address.ts'
+
+const CASES: [body: string, addresses: string[] | undefined][] = [
+  [' ana@near.example\r\n', ['ana@near.example']],
+  [' Ana <ana@near.example>\r\n', ['ana@near.example']],
+  [' "Ana, M." <ana@near.example>, bo@far.example\r\n', ['ana@near.example', 'bo@far.example']],
+  [' Ana (the <first@x.test>) <ana@near.example>\r\n', ['ana@near.example']],
+  [' ana@near.example (Ana)\r\n', ['ana@near.example']],
+  [' ana @ near . example\r\n', ['ana@near.example']],
+  [' Ana\r\n <ana@near.example>\r\n', ['ana@near.example']],
+  [' "a b"@near.example\r\n', ['"a b"@near.example']],
+  [' Friends: ana@near.example, bo@far.example;\r\n', ['ana@near.example', 'bo@far.example']],
+  [' <@hop.example:ana@near.example>\r\n', ['ana@near.example']],
+  [' "evil@x.test" <ana@near.example>\r\n', ['ana@near.example']],
+  [' evil@x.test <ana@near.example>\r\n', ['ana@near.example']],
+  [' nobody:;\r\n', []],
+  [' Ana\r\n', undefined],
+  [' <ana@near.example> <bo@far.example>\r\n', undefined],
+  [' Ana <ana@near.example\r\n', undefined],
+  [' "Ana <ana@near.example>\r\n', undefined],
+  [' (ana@near.example\r\n', undefined],
+]
+for (const [body, addresses] of CASES)
+  test(`From:${JSON.stringify(body.trim())} is by ${addresses?.join(' and ') ?? 'nobody certain'}`, () => {
+    expect(readMailboxes(body)?.map(formatAddress)).toEqual(addresses)
+  })
+
+test('any bytes are read in time, and give sound addresses or none', () => {
+  const body = fc
+    .array(
+      fc.constantFrom(
+        '<',
+        '>',
+        '@',
+        '"',
+        '\\',
+        ':',
+        ';',
+        ',',
+        ' ',
+        '.',
+        'a',
+        '(',
+        ')',
+        '\xe9',
+        '\r\n ',
+      ),
+    )
+    .map((parts) => parts.join(''))
+  fc.assert(
+    fc.property(body, (text) => {
+      for (const address of readMailboxes(text) ?? [])
+        expect(formatAddress(address)).not.toMatch(/[\p{Cc}<>]/u)
+    }),
+    { numRuns: 5000 },
+  )
+  for (const character of [' ', '(', '"', '<', ',', '.']) {
+    const begun = performance.now()
+    readMailboxes(character.repeat(250_000))
+    expect(performance.now() - begun).toBeLessThan(1000)
+  }
+})
