@@ -33,13 +33,11 @@ export interface ControlOptions {
   readonly status: () => Status
 }
 
-export type Control = AsyncDisposable
-
 const CONNECTIONS = 64
 const IDLE = 10 * 60_000
 
 /** The relay holds the data folder's lock by now, so a socket that is there was left by a dead one. */
-export async function startControl(options: ControlOptions): Promise<Control> {
+export async function startControl(options: ControlOptions): Promise<AsyncDisposable> {
   await using path = await socketPath(options.folder)
   await rm(path.text, { force: true })
   const methods = methodsOf(options)
@@ -124,7 +122,8 @@ async function answer(methods: ReadonlyMap<string, Method>, request: Request): P
       error: `"${request.method}" is unknown to this relay, which may be older`,
     }
   try {
-    const result = await method(...(request.arguments as never[]))
+    const given = request.arguments.map((each) => each ?? undefined) // JSON has null only
+    const result = await method(...(given as never[]))
     return { n: request.n, result: result ?? null }
   } catch (error) {
     return { n: request.n, error: error instanceof Error ? error.message : String(error) }

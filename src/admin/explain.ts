@@ -2,7 +2,7 @@
 // for each recipient why it waits and until when.
 
 import { printable } from '../base/escape.ts'
-import { formatDuration, formatSize } from '../base/units.ts'
+import { formatSize } from '../base/units.ts'
 import { formatAddress } from '../mail/address.ts'
 import type { AttemptFact } from '../mail/event.ts'
 import type { Outcome } from '../mail/outcome.ts'
@@ -102,11 +102,15 @@ function titleOf({ results, warned, moveTo, attempt }: Settled): string {
 }
 
 function describeAttempt(attempt: AttemptFact, delivery: string): string[] {
-  const took = `took ${formatDuration(attempt.endedAt - attempt.startedAt)}`
+  const took = `took ${seconds(attempt.endedAt - attempt.startedAt)}`
   const whom = attempt.host === undefined ? 'no host was reached' : `with ${hostOf(attempt)}`
   const lines = [`${delivery} ${whom}, ${took}`]
   const signed = attempt.signed === undefined ? [] : [`signature: ${attempt.signed}`]
   return [...lines, ...signed, ...(attempt.notes ?? [])]
+}
+
+function seconds(milliseconds: number): string {
+  return milliseconds < 1000 ? `${milliseconds}ms` : `${(milliseconds / 1000).toFixed(1)}s`
 }
 
 function hostOf({ host, address, port, source, tls }: AttemptFact): string {

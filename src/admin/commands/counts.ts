@@ -39,7 +39,7 @@ async function printCounts(context: Context, options: CountOptions): Promise<num
   if (options.json === true)
     for (const count of counts) context.print(jsonLine(plainCount(by, count)))
   else context.print(formatCounts(context, by, counts, options))
-  return counts.length === 0 ? 1 : 0
+  return 0
 }
 
 function plainCount(by: GroupBy, { key, count, ages }: Count): object {

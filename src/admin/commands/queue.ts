@@ -9,6 +9,7 @@ import {
   addFilters,
   checkIds,
   filterOf,
+  givenFilters,
   readCount,
   WAITING,
   type FilterOptions,
@@ -62,13 +63,15 @@ async function listEntries(context: Context, options: ListOptions): Promise<numb
   const filter = filterOf(options, context.clock.now(), WAITING)
   const limit = options.all === true ? Number.POSITIVE_INFINITY : (options.limit ?? 50)
   const printed = await printPages(context, reader, filter, limit, options.json === true)
+  // An empty queue is an answer; a filter that nothing fits has found nothing.
+  const sought = givenFilters(options).length > 0
   if (printed.count === 0 && options.json !== true)
     context.complain(
-      'Nothing fits. Ended recipients are listed with --state, e.g. --state bounced\n',
+      sought ? 'Nothing fits; what has ended is listed with --state\n' : 'Nothing waits\n',
     )
   if (printed.more && options.json !== true)
     context.complain(`There are more: --limit ${limit * 10}, or --all\n`)
-  return printed.count === 0 ? 1 : 0
+  return printed.count === 0 && sought ? 1 : 0
 }
 
 async function printPages(

@@ -1,0 +1,261 @@
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { startControl } from '../../src/admin/control.ts'
+import { systemClock } from '../../src/base/clock.ts'
+import { parseAddress } from '../../src/mail/address.ts'
+import type { Destination } from '../../src/mail/destination.ts'
+import type { MessageId, Queue } from '../../src/queue/port.ts'
+import { openSqliteQueue } from '../../src/queue/sqlite/queue.ts'
+import { waypost, type Run } from './run.ts'
+
+let folder = ''
+let queue: Queue | undefined
+let control: AsyncDisposable | undefined
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'waypost-admin-'))
+  const opened = await openSqliteQueue({
+    folder,
+    clock: systemClock,
+    historyAge: 3_600_000,
+    historySize: 1e9,
+    diskReserve: 0,
+  })
+  queue = opened
+  control = await startControl({
+    folder,
+    queue: opened,
+    status: () => ({
+      version: '1.2.3',
+      pid: process.pid,
+      hostname: 'relay.example',
+      startedAt: 0,
+      listeners: [],
+      config: '',
+      data: folder,
+    }),
+  })
+})
+
+afterEach(async () => {
+  await stopRelay()
+  await rm(folder, { recursive: true, force: true })
+})
+
+async function stopRelay(): Promise<void> {
+  await control?.[Symbol.asyncDispose]()
+  await queue?.[Symbol.asyncDispose]()
+  control = queue = undefined
+}
+
+function run(words: string | readonly string[], context = {}): Promise<Run> {
+  return waypost(words, { data: folder, context })
+}
+
+async function accept(from: string, ...to: string[]): Promise<MessageId> {
+  const now = Date.now()
+  const id = queue!.newId()
+  const bytes = Buffer.from('Subject: x\r\n\r\nx\r\n')
+  const recipients = to.map((address) => ({ address: parseAddress(address)! }))
+  await queue!.accept({
+    id,
+    at: now,
+    envelope: {
+      sender: parseAddress(from),
+      recipients,
+      submitter: { client: '192.0.2.7', protocol: 'ESMTP', rule: 'relay.yaml:1' },
+      size: bytes.length,
+      eightBit: false,
+      smtpUtf8: false,
+      fromDomains: [],
+    },
+    content: await queue!.store(id, bytes),
+    deliveries: recipients.map(({ address }, n) => ({
+      destination: address.domain as string as Destination,
+      queue: 'default',
+      rule: 'routing.yaml:4',
+      priority: 10,
+      recipients: [n],
+      due: now,
+      expireAt: now + 86_400_000,
+    })),
+  })
+  return id
+}
+
+test('list prints one object a recipient, with every key a program relies on', async () => {
+  const id = await accept('ana@near.example', 'bo@far.example', 'cy@other.example')
+  const { code, json } = await run('queue list --json')
+  expect(code).toBe(0)
+  expect(json).toHaveLength(2)
+  const bo = json.find(({ to }) => to === 'bo@far.example')
+  expect(bo).toMatchObject({
+    id,
+    delivery: `${id}-1`,
+    state: 'waiting',
+    from: 'ana@near.example',
+    queue: 'default',
+    destination: 'far.example',
+    attempts: 0,
+    next: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
+    reply: null,
+  })
+})
+
+test('filters narrow the list, and a list of nothing fails', async () => {
+  await accept('ana@near.example', 'bo@far.example', 'cy@other.example')
+  const cases: [words: string, to: string[]][] = [
+    ['--to bo@far.example', ['bo@far.example']],
+    ['--domain other.example', ['cy@other.example']],
+    ['--destination far.example', ['bo@far.example']],
+    ['--from ana@near.example --domain far.example', ['bo@far.example']],
+    ['--newer-than 1h --to far.example', ['bo@far.example']],
+    ['--older-than 1h', []],
+    ['--from dan@near.example', []],
+    ['--state held', []],
+    ['--attempts 1', []],
+  ]
+  for (const [words, to] of cases) {
+    const { code, json } = await run(`queue list --json ${words}`)
+    expect([words, json.map((entry) => entry['to'])]).toEqual([words, to])
+    expect(code).toBe(to.length === 0 ? 1 : 0)
+  }
+})
+
+test('reading works while the relay is down, and steering says how to start it', async () => {
+  const id = await accept('ana@near.example', 'bo@far.example')
+  await stopRelay()
+  const before = await readdir(folder)
+  expect((await run('queue list')).out).toContain(`${id}-1`)
+  expect((await run(`trace ${id}`)).out).toContain('routing.yaml:4')
+  expect((await run('queue counts --by domain')).out).toContain('far.example')
+  expect(await readdir(folder)).toEqual(before)
+  const retry = await run('queue retry --all --yes')
+  expect(retry).toMatchObject({ code: 1, err: expect.stringContaining('`waypost start`') })
+})
+
+test('the control socket is for its owner alone', async () => {
+  const { mode } = await stat(join(folder, 'control.sock'))
+  expect(mode & 0o777).toBe(0o600)
+})
+
+test('another user than the owner of the data folder is refused', async () => {
+  const { code, err } = await run('queue list', { uid: 12_345 })
+  expect(code).toBe(1)
+  expect(err).toContain('run this as its owner: sudo -u')
+})
+
+test('a bulk act without --yes says how many it would touch, and does nothing', async () => {
+  await accept('ana@near.example', 'bo@far.example', 'cy@far.example')
+  const words = ['queue', 'cancel', '--domain', 'far.example', '--reason', 'by mistake']
+  const asked = await run(words)
+  expect(asked).toMatchObject({ code: 1, err: expect.stringContaining('cancel 2 recipients') })
+  expect((await run('queue list --json')).json).toHaveLength(2)
+  const done = await run([...words, '--yes', '--json'])
+  expect(done.json).toEqual([{ act: 'cancel', count: 2, busy: 0 }])
+  const ended = await run('queue list --state cancelled --json')
+  expect(ended.json).toHaveLength(2)
+})
+
+test('ending or stopping mail needs a reason, and every act needs to say which', async () => {
+  for (const act of ['hold', 'refuse', 'cancel'])
+    expect(await run(`queue ${act} --all --yes`)).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('--reason'),
+    })
+  expect((await run('queue retry')).code).toBe(2)
+})
+
+test('who acted and why is in the trace', async () => {
+  const id = await accept('ana@near.example', 'bo@far.example')
+  const held = await run(['queue', 'hold', id, '--reason', 'look at it'])
+  expect(held).toMatchObject({ code: 0, out: '1 recipient held\n' })
+  const trace = await run(`trace ${id}`)
+  expect(trace.out).toMatch(/hold +hold of .*-1 by ana: look at it/)
+  expect(trace.out).toContain('bo@far.example: held by ana: look at it')
+  expect((await run(`queue release ${id}`)).out).toBe('1 recipient released\n')
+  expect((await run(`queue release ${id}`)).code).toBe(1)
+})
+
+test('a hold on a destination stands, covers new mail, and ends as it was named', async () => {
+  await accept('ana@near.example', 'bo@far.example')
+  const hold = ['queue', 'hold', '--destination', 'far.example', '--reason', 'outage']
+  expect((await run(hold)).out).toContain('stands and covers new mail')
+  await accept('ana@near.example', 'cy@far.example')
+  await accept('ana@near.example', 'dan@other.example')
+  const held = await run('queue list --state held --json')
+  expect(new Set(held.json.map(({ to }) => to))).toEqual(
+    new Set(['bo@far.example', 'cy@far.example']),
+  )
+  expect((await run('queue holds --json')).json).toMatchObject([
+    { scope: { kind: 'destination', name: 'far.example' }, who: 'ana', why: 'outage' },
+  ])
+  const release = await run('queue release --destination far.example')
+  expect(release).toMatchObject({ code: 0, out: expect.stringContaining('has ended') })
+  expect((await run('queue list --state held')).code).toBe(1)
+  expect((await run('queue holds')).out).toBe('No hold stands\n')
+})
+
+test('counts add up, and by age they are the table of qshape', async () => {
+  await accept('ana@near.example', 'bo@far.example', 'cy@far.example')
+  await accept('ana@near.example', 'dan@other.example')
+  const { out } = await run('queue counts --by domain --age')
+  const rows = out.split('\n').map((line) => line.trim().split(/ +/))
+  expect(rows[1]).toEqual([
+    'DOMAIN',
+    'T',
+    '5',
+    '10',
+    '20',
+    '40',
+    '80',
+    '160',
+    '320',
+    '640',
+    '1280',
+    '1280+',
+  ])
+  expect(rows[2]?.slice(0, 4)).toEqual(['TOTAL', '3', '3', '0'])
+  expect(rows[3]?.slice(0, 3)).toEqual(['far.example', '2', '2'])
+  const { json } = await run('queue counts --by state --json')
+  expect(json).toEqual([{ by: 'state', key: 'waiting', count: 3 }])
+})
+
+test('an address is traced by its messages, newest first, and an unknown one fails', async () => {
+  const first = await accept('ana@near.example', 'bo@far.example')
+  const second = await accept('bo@far.example', 'ana@near.example')
+  const { out } = await run('trace bo@far.example')
+  expect(out.indexOf(second)).toBeGreaterThan(-1)
+  expect(out.indexOf(first)).toBeGreaterThan(out.indexOf(second))
+  expect((await run('trace nobody@far.example')).code).toBe(1)
+  expect((await run('trace 0')).code).toBe(1)
+  expect((await run(`trace ${first}-1`)).code).toBe(0)
+})
+
+test('show gives the envelope and the recipients', async () => {
+  const id = await accept('ana@near.example', 'bo@far.example')
+  const { out } = await run(`queue show ${id}`)
+  expect(out).toContain('192.0.2.7')
+  expect(out).toContain('bo@far.example')
+  const { json } = await run(`queue show ${id} --json`)
+  expect(json).toMatchObject([{ id, entries: [{ to: 'bo@far.example' }] }])
+})
+
+test('a backup is made while the relay runs, and never over a file', async () => {
+  await accept('ana@near.example', 'bo@far.example')
+  const file = join(folder, 'copy')
+  expect((await run(`backup ${file}`)).code).toBe(0)
+  expect((await stat(file)).size).toBeGreaterThan(0)
+  expect(await run(`backup ${file}`)).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('never overwritten'),
+  })
+})
+
+test('a data folder that is not there is named, with what to set', async () => {
+  const { code, err } = await waypost('queue list', { data: join(folder, 'none') })
+  expect(code).toBe(1)
+  expect(err).toContain('there is no such folder; set WAYPOST_DATA')
+})
