@@ -1,0 +1,73 @@
+// Mail comes into the store: message, content, deliveries and recipients, all or nothing.
+
+import { parseId } from '../ids.ts'
+import { HELD, READY } from './schema.ts'
+import { Refusal } from './store.ts'
+import type { Store } from './store.ts'
+import type { DeliveryRow, MailRow } from './wire.ts'
+
+/** The id that the message has; mail that is there already stays as it is. */
+export function acceptMail(store: Store, mail: MailRow): number {
+  const [given, alias, at, sender, size, large, envelope, told, once, offset, length] = mail
+  const { sql } = store
+  const earlier = alias === null ? undefined : aliased(store, alias)
+  if (earlier !== undefined) return earlier
+  const id = alias === null ? given : store.newId()
+  if (once !== null && sql.known.get(id) === undefined) checkOnce(store, once)
+  const added = sql.addMessage.run(id, at, sender, size, envelope, told, alias, large)
+  if (added.changes === 0) return id
+  if (once !== null) sql.useOnce.run(...once)
+  if (large === null) sql.addContent.run(id, store.content.subarray(offset, offset + length))
+  addDeliveries(store, id, mail)
+  return id
+}
+
+/** The number of a message from its text, whichever of the two forms it has. */
+export function numberOf(store: Store, id: string): number | undefined {
+  return parseId(id) ?? aliased(store, id)
+}
+
+function aliased(store: Store, alias: string): number | undefined {
+  return (store.sql.aliased.get(alias) as unknown as [number] | undefined)?.[0]
+}
+
+function checkOnce(store: Store, [key]: readonly [string, number]): void {
+  const used = store.sql.onceUntil.get(key) as unknown as [number] | undefined
+  if (used !== undefined && used[0] > store.now)
+    throw new Refusal('used', `The key "${key}" was used, and can be used again later`)
+}
+
+function addDeliveries(store: Store, id: number, mail: MailRow): void {
+  const [fresh, deliveries] = [mail[11], mail[12]]
+  for (const [index, delivery] of deliveries.entries()) addDelivery(store, id, index + 1, delivery)
+  if (!fresh) return
+  store.fresh.set(id, deliveries.length)
+  store.undo.push(() => store.fresh.delete(id))
+}
+
+function addDelivery(store: Store, id: number, n: number, row: DeliveryRow): void {
+  const [destination, queue, priority, due, expire, warn, recipients] = row
+  const scope = store.holds.size === 0 ? undefined : standingScope(store, destination, queue)
+  const state = scope === undefined ? READY : HELD
+  const alarm = scope === undefined ? Math.min(expire, warn ?? expire) : null
+  const hold = scope === undefined ? null : JSON.stringify(store.holds.get(scope))
+  store.sql.addDelivery.run(
+    ...[id, n, state, destination, queue, priority, due, expire, warn, alarm, recipients.length],
+    ...[hold, scope ?? null],
+  )
+  for (const [number, address, domain] of recipients) {
+    const elsewhere = destination === domain ? null : destination
+    store.sql.addRecipient.run(id, number, n, address, domain, queue, elsewhere, due)
+  }
+  if (state === READY) store.lanes.add(destination, priority, due, store.now)
+}
+
+/** The standing hold that lies on such mail, the widest first. */
+export function standingScope(
+  store: Store,
+  destination: string,
+  queue: string,
+): string | undefined {
+  const scopes = ['all', `destination:${destination}`, `queue:${queue}`]
+  return scopes.find((scope) => store.holds.has(scope))
+}

@@ -1,0 +1,123 @@
+// What an operator's act does to one delivery, or to some of its recipients. A delivery under
+// way keeps the act until its attempt has ended.
+
+import type { Act, OperatorAct } from '../port.ts'
+import { formatDeliveryId } from '../ids.ts'
+import { addFact, earliestDue, readDelivery, split, writeDelivery } from './delivery.ts'
+import type { DeliveryState } from './delivery.ts'
+import { HELD, READY, REFUSED, SWEPT, TAKEN } from './schema.ts'
+import type { Store } from './store.ts'
+import { notFresh } from './take.ts'
+import { ENDS } from '../../mail/outcome.ts'
+
+interface Wish extends OperatorAct {
+  readonly act: Act
+  readonly recipients: readonly number[]
+}
+
+export type Done = 'done' | 'busy' | 'nothing'
+
+/** Records the act and does it, now or when the attempt has ended. */
+export function act(store: Store, message: number, n: number, wish: Wish): Done {
+  const delivery = readDelivery(store, message, n)
+  if (delivery === undefined) return 'nothing'
+  if (delivery.state === TAKEN || delivery.state === SWEPT) {
+    const pending = parsePending(delivery.pending)
+    tell(store, message, n, wish)
+    writeDelivery(store, message, n, {
+      ...delivery,
+      pending: JSON.stringify([...pending, wish]),
+    })
+    return 'busy'
+  }
+  if (!APPLIES[wish.act](delivery)) return 'nothing'
+  tell(store, message, n, wish)
+  apply(store, message, n, wish)
+  return 'done'
+}
+
+/** Acts that waited for the attempt, on recipients that it has left. */
+export function applyPending(store: Store, message: number, n: number, pending: string): void {
+  for (const wish of parsePending(pending)) {
+    const rows = store.sql.liveOf.all(message, n) as unknown as [number][]
+    const recipients = rows.map(([number]) => number).filter((r) => wish.recipients.includes(r))
+    const delivery = readDelivery(store, message, n)
+    if (delivery === undefined || recipients.length === 0) continue
+    if (APPLIES[wish.act](delivery)) apply(store, message, n, { ...wish, recipients })
+  }
+}
+
+const APPLIES: Record<Act, (delivery: DeliveryState) => boolean> = {
+  hold: ({ state }) => state === READY,
+  release: ({ state }) => state === HELD,
+  retry: ({ state }) => state === READY,
+  refuse: ({ state }) => state !== REFUSED,
+  cancel: () => true,
+}
+
+function apply(store: Store, message: number, n: number, wish: Wish): void {
+  notFresh(store, message)
+  const { destination } = readDelivery(store, message, n)!
+  const part = split(store, message, n, wish.recipients)
+  const delivery = {
+    ...readDelivery(store, message, part)!,
+    due: earliestDue(store, message, part),
+  }
+  const by = JSON.stringify({ who: wish.who, why: wish.why })
+  switch (wish.act) {
+    case 'hold':
+      change(store, message, part, { ...delivery, state: HELD, hold: by, scope: 'ids' })
+      break
+    case 'release':
+      change(store, message, part, { ...delivery, state: READY, hold: null, scope: null })
+      break
+    case 'retry':
+      for (const r of wish.recipients) store.sql.dueNow.run(store.now, message, r)
+      resume(store, destination)
+      change(store, message, part, { ...delivery, due: store.now })
+      break
+    case 'refuse':
+      change(store, message, part, { ...delivery, state: REFUSED, hold: by, scope: 'refuse' })
+      store.lanes.woken = true
+      break
+    case 'cancel':
+      cancel(store, message, part, wish.recipients, delivery)
+  }
+  store.lanes.recount(destination, store.now)
+}
+
+function change(store: Store, message: number, n: number, delivery: DeliveryState): void {
+  writeDelivery(store, message, n, delivery)
+}
+
+// Whoever asks for an attempt now does not want it to wait for the lane's trouble to end.
+function resume(store: Store, lane: string): void {
+  if (!store.lanes.suspended.has(lane)) return
+  const stop = store.lanes.suspended.get(lane)!
+  store.sql.resume.run(lane)
+  store.lanes.suspended.delete(lane)
+  store.undo.push(() => store.lanes.suspended.set(lane, stop))
+}
+
+function cancel(
+  store: Store,
+  message: number,
+  n: number,
+  recipients: readonly number[],
+  delivery: DeliveryState,
+): void {
+  const code = ENDS.indexOf('cancelled')
+  for (const r of recipients)
+    store.sql.endRecipient.run(code, store.now, null, 0, null, message, r, n)
+  writeDelivery(store, message, n, { ...delivery, live: delivery.live - recipients.length })
+}
+
+function tell(store: Store, message: number, n: number, wish: Wish): void {
+  const { act, who, why } = wish
+  const delivery = formatDeliveryId(message, n)
+  addFact(store, message, { kind: 'act', at: store.now, act, delivery, who, why })
+}
+
+function parsePending(pending: string | null): Wish[] {
+  return pending === null ? [] : (JSON.parse(pending) as Wish[])
+}

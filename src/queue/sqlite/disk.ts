@@ -1,0 +1,54 @@
+// The reserve of free space: while less is free nothing new is accepted, so that settling can go
+// on. Free space is asked at most once a second, and never waited for.
+
+import { statfs } from 'node:fs/promises'
+
+import type { Clock } from '../../base/clock.ts'
+
+const GIGABYTE = 1024 ** 3
+const FRESH = 1000
+
+export interface Space {
+  readonly free: number
+  readonly total: number
+}
+
+export async function spaceOf(folder: string): Promise<Space> {
+  const { bavail, blocks, bsize } = await statfs(folder)
+  return { free: bavail * bsize, total: blocks * bsize }
+}
+
+export class Disk {
+  #space: Space
+  #askedAt: number
+  #asking = false
+  #reserve: number
+  #clock: Clock
+  #ask: () => Promise<Space>
+
+  /** Without a reserve it is the smaller of 1 GB and 5 %. */
+  constructor(clock: Clock, space: Space, reserve: number | undefined, ask: () => Promise<Space>) {
+    this.#clock = clock
+    this.#space = space
+    this.#askedAt = clock.now()
+    this.#reserve = reserve ?? Math.min(GIGABYTE, space.total / 20)
+    this.#ask = ask
+  }
+
+  get isFull(): boolean {
+    if (Math.abs(this.#clock.now() - this.#askedAt) >= FRESH && !this.#asking) void this.#refresh()
+    return this.#space.free < this.#reserve
+  }
+
+  async #refresh(): Promise<void> {
+    this.#asking = true
+    try {
+      this.#space = await this.#ask()
+      this.#askedAt = this.#clock.now()
+    } catch {
+      // A folder that cannot be asked cannot be written either: the commit says so.
+    } finally {
+      this.#asking = false
+    }
+  }
+}

@@ -1,0 +1,67 @@
+// Deliveries that somebody took and never settled: we died, or a lease lapsed. Each has had an
+// attempt of which nobody knows the end, and is due at once; it may have arrived.
+
+import type { LastAttempt } from '../port.ts'
+import { formatDeliveryId } from '../ids.ts'
+import { applyPending } from './act.ts'
+import { addFact, readDelivery, writeDelivery } from './delivery.ts'
+import { READY, SWEPT, TAKEN } from './schema.ts'
+import { holdIfStanding } from './settle.ts'
+import type { Store } from './store.ts'
+import { notFresh, stateBefore } from './take.ts'
+
+const PAGE = 1000
+
+/** After a crash: how many there were. Runs in a transaction of its own, page by page. */
+export function recover(store: Store): number {
+  let count = 0
+  for (;;) {
+    const rows = store.sql.taken.all(PAGE) as unknown as [number, number][]
+    if (rows.length === 0) return count
+    store.db.exec('BEGIN IMMEDIATE')
+    for (const [message, n] of rows) if (giveBack(store, message, n)) count++
+    store.db.exec('COMMIT')
+  }
+}
+
+/** Returns what lapsed leases had in hand. */
+export function returnLapsed(store: Store): void {
+  for (const { taken } of store.leases.lapse(store.now))
+    for (const [message, n] of [...taken.values()]) {
+      store.leases.settled(message, n, store.now)
+      giveBack(store, message, n)
+    }
+}
+
+/** Whether an attempt may have been under way. */
+function giveBack(store: Store, message: number, n: number): boolean {
+  const delivery = readDelivery(store, message, n)
+  if (delivery === undefined) return false
+  const tried = delivery.state === TAKEN
+  if (!tried && delivery.state !== SWEPT) return false
+  notFresh(store, message)
+  if (tried) recordAttempt(store, message, n)
+  const next = {
+    ...delivery,
+    state: stateBefore(delivery.scope),
+    due: tried ? store.now : delivery.due,
+    last: tried ? lastOf(delivery.last) : delivery.last,
+    pending: null,
+  }
+  if (next.state === READY) holdIfStanding(store, next)
+  writeDelivery(store, message, n, next)
+  if (delivery.pending !== null) applyPending(store, message, n, delivery.pending)
+  return tried
+}
+
+function recordAttempt(store: Store, message: number, n: number): void {
+  store.sql.interrupted.run(store.now, message, n)
+  const delivery = formatDeliveryId(message, n)
+  addFact(store, message, { kind: 'interrupted', at: store.now, delivery })
+}
+
+// Where it went is known only from the attempt before: that host is tried first again.
+function lastOf(before: string | null): string {
+  const last = before === null ? {} : (JSON.parse(before) as LastAttempt)
+  return JSON.stringify({ ...last, kind: 'interrupted' } satisfies LastAttempt)
+}

@@ -1,0 +1,336 @@
+// The embedded queue, as the rest of the relay sees it. The client on this thread keeps mail
+// until its first attempt and writes large content; one thread writes the store, another reads.
+
+import { chmod, mkdir } from 'node:fs/promises'
+
+import type { Clock } from '../../base/clock.ts'
+import type { Destination } from '../../mail/destination.ts'
+import type { Report } from '../../mail/event.ts'
+import { createIds, formatId } from '../ids.ts'
+import { QueueError } from '../port.ts'
+import type { Act, ContentRef, Count, Delivery, Filter, GroupBy } from '../port.ts'
+import type { Lease, MessageId, NewMail, OperatorAct, Page, Queue } from '../port.ts'
+import type { Settlement, StandingHold, Steered, Suspension, Taken, Trace } from '../port.ts'
+import { Batches } from './batch.ts'
+import type { Parcel } from './batch.ts'
+import { Chores } from './chores.ts'
+import { Content } from './content.ts'
+import { Disk, spaceOf } from './disk.ts'
+import type { Space } from './disk.ts'
+import { FreshMail } from './memory.ts'
+import { formatScope } from './reading.ts'
+import { freshDelivery, loadedDelivery, mailRow, settleRow } from './rows.ts'
+import { ReaderThread, startWriter } from './threads.ts'
+import type { Writer } from './threads.ts'
+import type { Answers, LeaseRow, LoadedRow, PageDone, TakenRow } from './wire.ts'
+
+export interface SqliteOptions {
+  readonly folder: string
+  readonly clock: Clock
+  /** How long a message is remembered after its end, in milliseconds; 7 days by default. */
+  readonly historyAge?: number
+  /** Bytes of history above which the oldest is forgotten sooner; 4 GB by default. */
+  readonly historySize?: number
+  /** Free bytes under which nothing new is accepted; by default the smaller of 1 GB and 5 %. */
+  readonly diskReserve?: number | undefined
+  readonly report?: Report
+  /** How long a lease lasts that nobody renews; 60 seconds by default. */
+  readonly leaseMilliseconds?: number
+  /** Bytes of mail kept in memory between acceptance and first attempt. */
+  readonly memory?: number
+  readonly space?: () => Promise<Space>
+}
+
+const WEEK = 7 * 24 * 3_600_000
+const GIGABYTE = 1024 ** 3
+
+/** Opens the data folder, which is then this relay's alone until the queue is disposed of. */
+export async function openSqliteQueue(options: SqliteOptions): Promise<Queue> {
+  const { folder, clock, diskReserve } = options
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await chmod(folder, 0o700)
+  const content = new Content(folder)
+  await content.prepare()
+  const ask = options.space ?? (() => spaceOf(folder))
+  const disk = new Disk(clock, await ask(), diskReserve, ask)
+  const writer = await startWriter({
+    ...{ folder, now: clock.now() },
+    leaseMilliseconds: options.leaseMilliseconds ?? 60_000,
+  })
+  const reader = await ReaderThread.start(folder)
+  return new SqliteQueue(options, { content, disk, writer, reader })
+}
+
+interface Parts {
+  readonly content: Content
+  readonly disk: Disk
+  readonly writer: Writer
+  readonly reader: ReaderThread
+}
+
+const nothing = (): void => {}
+
+class SqliteQueue implements Queue {
+  #clock: Clock
+  #report: Report
+  #parts: Parts
+  #batches: Batches
+  #fresh: FreshMail
+  #chores: Chores
+  #newNumber: () => number
+  #wakers: (() => void)[] = []
+  #alarm: { readonly at: number; readonly cancel: () => void } | undefined
+  #closing: Promise<void> | undefined
+
+  constructor(options: SqliteOptions, parts: Parts) {
+    const { clock } = options
+    const { writer, content, reader } = parts
+    const { opened, worker } = writer
+    this.#clock = clock
+    this.#report = options.report ?? nothing
+    this.#parts = parts
+    this.#fresh = new FreshMail(options.memory ?? 64 * 1024 * 1024)
+    this.#newNumber = createIds(() => clock.now(), opened.last)
+    const gone = (): number[] => this.#fresh.gone()
+    const answered = (answers: Answers, count: number): void => this.#answered(answers, count)
+    this.#batches = new Batches({ worker, clock, gone, answered })
+    const { historyAge = WEEK, historySize = 4 * GIGABYTE } = options
+    const batches = this.#batches
+    const report = this.#report
+    this.#chores = new Chores({
+      ...{ clock, historyAge, historySize, report, batches, content, reader, opened },
+    })
+    worker.on('error', (cause) => this.#lost(cause))
+    // The alarm of what is due already, or will be.
+    this.#batches.call(['tick'], nothing).catch(nothing)
+  }
+
+  newId(): MessageId {
+    return formatId(this.#newNumber())
+  }
+
+  async store(id: MessageId, chunks: AsyncIterable<Uint8Array> | Uint8Array): Promise<ContentRef> {
+    this.#checkSpace()
+    return await this.#parts.content.store(id, chunks)
+  }
+
+  discard(content: ContentRef): Promise<void> {
+    return this.#parts.content.discard(content)
+  }
+
+  async accept(mail: NewMail): Promise<MessageId> {
+    this.#checkSpace()
+    const row = mailRow(mail)
+    const [number, alias] = row
+    this.#fresh.keep(mail)
+    try {
+      return await this.#batches.call(['accept', row], readId, parcelsOf([mail], [row]))
+    } catch (error) {
+      if (alias === null) this.#fresh.drop(number)
+      throw error
+    } finally {
+      this.#parts.content.accepted(mail.content)
+    }
+  }
+
+  claim(count: number): Promise<Lease[]> {
+    return this.#batches.call(['claim', count], (value) =>
+      (value as LeaseRow[]).map(([id, lane, until]) => ({ id, lane: lane as Destination, until })),
+    )
+  }
+
+  full(lanes: readonly Destination[], full: boolean): void {
+    this.#batches.call(['full', lanes, full], nothing).catch(nothing)
+  }
+
+  nextDue(): Promise<number | undefined> {
+    return this.#batches.call(['nextDue'], (value) => (value as number | null) ?? undefined)
+  }
+
+  onWake(listener: () => void): void {
+    this.#wakers.push(listener)
+  }
+
+  renew(leases: readonly Lease[]): Promise<void> {
+    const ids = leases.map(({ id }) => id)
+    return this.#batches.call(['renew', ids], nothing)
+  }
+
+  release(lease: Lease): Promise<void> {
+    return this.#batches.call(['release', lease.id], nothing)
+  }
+
+  take(lease: Lease): Promise<Taken> {
+    return this.#batches.call(['take', lease.id], (value) => this.#taken(value as TakenRow))
+  }
+
+  settle(delivery: Delivery, settlement: Settlement, next?: Lease): Promise<Taken | undefined> {
+    const notices = settlement.notices ?? []
+    const rows = notices.map(mailRow)
+    for (const notice of notices) this.#fresh.keep(notice)
+    const row = settleRow(delivery.id, settlement, rows, next?.id ?? null)
+    return this.#batches.call(
+      ['settle', row],
+      (value) => {
+        for (const { content } of notices) this.#parts.content.accepted(content)
+        return value === undefined ? undefined : this.#taken(value as TakenRow)
+      },
+      parcelsOf(notices, rows),
+    )
+  }
+
+  overdue(kind: 'expire' | 'warn' | 'refuse', count: number): Promise<Delivery[]> {
+    return this.#batches.call(['overdue', kind, count], (value) =>
+      (value as LoadedRow[]).map(loadedDelivery),
+    )
+  }
+
+  suspend(
+    lanes: readonly Destination[],
+    site: string | undefined,
+    until: number,
+    reason: string,
+  ): Promise<void> {
+    return this.#batches.call(['suspend', lanes, site ?? null, until, reason], nothing)
+  }
+
+  async *content({ key, bytes }: ContentRef): AsyncGenerator<Uint8Array> {
+    const small = bytes ?? (await this.#parts.reader.bytes(key))
+    if (small !== undefined) yield small
+    else yield* this.#parts.content.read(key)
+  }
+
+  steer(act: Act, filter: Filter, by: OperatorAct): Promise<Steered> {
+    return this.#pages((cursor) => ['steer', act, filter, by, cursor])
+  }
+
+  async hold(scope: StandingHold['scope'], by: OperatorAct): Promise<Steered> {
+    const name = formatScope(scope)
+    await this.#batches.call(['hold', name, by], nothing)
+    return await this.#pages((cursor) => ['mark', name, cursor])
+  }
+
+  async unhold(scope: StandingHold['scope'], by: OperatorAct): Promise<Steered> {
+    const name = formatScope(scope)
+    await this.#batches.call(['unhold', name], nothing)
+    return await this.#pages(() => ['unmark', name, by])
+  }
+
+  async backup(path: string): Promise<void> {
+    await this.#batches.call(['keep', true], nothing)
+    try {
+      await this.#parts.reader.backup(path)
+    } finally {
+      await this.#batches.call(['keep', false], nothing)
+    }
+  }
+
+  find(filter: Filter, page: { limit: number; cursor?: string }): Promise<Page> {
+    return this.#parts.reader.find(this.#clock.now(), filter, page.limit, page.cursor)
+  }
+
+  counts(by: GroupBy, ages?: readonly number[]): Promise<Count[]> {
+    return this.#parts.reader.counts(this.#clock.now(), by, ages)
+  }
+
+  trace(id: MessageId): Promise<Trace | undefined> {
+    return this.#parts.reader.trace(this.#clock.now(), id)
+  }
+
+  suspensions(): Promise<Suspension[]> {
+    return this.#parts.reader.suspensions(this.#clock.now())
+  }
+
+  holds(): Promise<StandingHold[]> {
+    return this.#parts.reader.holds()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return (this.#closing ??= this.#close())
+  }
+
+  async #close(): Promise<void> {
+    this.#chores.stop()
+    await this.#batches.finish()
+    this.#alarm?.cancel()
+    await this.#parts.reader.close()
+    await this.#parts.writer.close()
+  }
+
+  #checkSpace(): void {
+    if (this.#parts.disk.isFull)
+      throw new QueueError('full', 'Cannot accept: free disk space is under the reserve')
+  }
+
+  async #pages(operation: (cursor: string | null) => Parameters<Batches['call']>[0]) {
+    let cursor: string | null = null
+    let [count, busy] = [0, 0]
+    do {
+      const page: PageDone = await this.#batches.call(operation(cursor), readPage)
+      count += page.count
+      busy += page.busy
+      cursor = page.cursor
+    } while (cursor !== null)
+    return { count, busy }
+  }
+
+  #taken(row: TakenRow): Taken | Promise<Taken> {
+    switch (row[0]) {
+      case 'idle':
+        return { kind: 'idle', until: row[1] ?? undefined }
+      case 'loaded':
+        return { kind: 'delivery', delivery: loadedDelivery(row[1]) }
+      case 'fresh':
+        return this.#freshly(row[1], row[2])
+    }
+  }
+
+  #freshly(message: number, n: number): Taken | Promise<Taken> {
+    const mail = this.#fresh.take(message)
+    if (mail !== undefined) return { kind: 'delivery', delivery: freshDelivery(mail, n) }
+    return this.#batches.call(['load', message, n], (value) => {
+      return { kind: 'delivery', delivery: loadedDelivery(value as LoadedRow) }
+    })
+  }
+
+  #answered({ wake, next, milliseconds }: Answers, operations: number): void {
+    this.#report({ kind: 'committed', at: this.#clock.now(), milliseconds, operations })
+    this.#setAlarm(next)
+    if (wake) for (const listener of this.#wakers) listener()
+  }
+
+  /** One alarm, for the next lane that falls due or lease that lapses: then the worker looks. */
+  #setAlarm(at: number | null): void {
+    if (this.#alarm !== undefined && this.#alarm.at === at) return
+    this.#alarm?.cancel()
+    this.#alarm = undefined
+    if (at === null || this.#closing !== undefined) return
+    const call = (): void => {
+      this.#alarm = undefined
+      this.#batches.call(['tick'], nothing).catch(() => this.#setAlarm(this.#clock.now() + 1000))
+    }
+    this.#alarm = { at, cancel: this.#clock.after(at - this.#clock.now(), call) }
+  }
+
+  #lost(cause: unknown): void {
+    const text = cause instanceof Error ? cause.message : String(cause)
+    const at = this.#clock.now()
+    this.#report({ kind: 'note', at, level: 'error', text: 'The queue is lost', cause: text })
+    this.#batches.fail(new QueueError('failing', 'The queue is lost', { cause }))
+  }
+}
+
+function readId(value: unknown): MessageId {
+  return formatId(value as number)
+}
+
+function readPage(value: unknown): PageDone {
+  return value as PageDone
+}
+
+function parcelsOf(mails: readonly NewMail[], rows: readonly ReturnType<typeof mailRow>[]) {
+  const parcels: Parcel[] = []
+  for (const [index, { content }] of mails.entries())
+    if (content.bytes !== undefined) parcels.push({ row: rows[index]!, bytes: content.bytes })
+  return parcels
+}

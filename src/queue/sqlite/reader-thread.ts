@@ -1,0 +1,84 @@
+// The thread that reads for a running relay, so that a long search stops neither SMTP nor the
+// commits. It also writes backups, which are a read of everything.
+
+import { chmodSync, existsSync, linkSync, rmSync } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { parentPort, workerData } from 'node:worker_threads'
+
+import { addChunks } from './chunks.ts'
+import { readCounts } from './counts.ts'
+import { find } from './find.ts'
+import { openForReading, readBytes, readHolds } from './reading.ts'
+import { readSizes, readSuspensions, readTrace } from './reading.ts'
+import type { FromReader, ToReader } from './wire.ts'
+
+const { folder } = workerData as { readonly folder: string }
+const db = openForReading(folder, true)
+const port = parentPort!
+
+port.on('message', (asked: ToReader) => void answer(asked))
+
+async function answer(asked: ToReader): Promise<void> {
+  const [call] = asked
+  try {
+    const value = await read(asked)
+    port.postMessage({ call, value } satisfies FromReader)
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error)
+    port.postMessage({ call, error: text } satisfies FromReader)
+  }
+}
+
+async function read(asked: ToReader): Promise<unknown> {
+  switch (asked[1]) {
+    case 'find':
+      return find(db, asked[3], { limit: asked[4], cursor: asked[5] })
+    case 'counts':
+      return readCounts(db, asked[3], asked[4], asked[2])
+    case 'trace':
+      return readTrace(db, asked[3], asked[2])
+    case 'suspensions':
+      return readSuspensions(db, asked[2])
+    case 'holds':
+      return readHolds(db)
+    case 'bytes':
+      return readBytes(db, asked[2])
+    case 'history':
+      return readSizes(db)
+    case 'backup':
+      return backUp(asked[2])
+    case 'close':
+      db.close()
+      port.close()
+      return undefined
+  }
+}
+
+/** One consistent copy in one file, large content included; it appears whole or not at all. */
+async function backUp(path: string): Promise<void> {
+  if (existsSync(path)) throw new Error(`Cannot write the backup "${path}": it is there already`)
+  const part = `${path}.part`
+  rmSync(part, { force: true })
+  try {
+    db.prepare('VACUUM INTO ?').run(part)
+    chmodSync(part, 0o600)
+    const copy = new DatabaseSync(part)
+    try {
+      await addChunks(copy, folder)
+    } finally {
+      copy.close()
+    }
+    await syncFile(part)
+    linkSync(part, path) // Unlike a rename it never overwrites.
+    await syncFile(dirname(path))
+  } finally {
+    rmSync(part, { force: true })
+  }
+}
+
+async function syncFile(path: string): Promise<void> {
+  await using file = await open(path)
+  await file.sync()
+}

@@ -1,0 +1,52 @@
+// Reads the queue of a data folder without being the relay: for the command line, beside a
+// running relay and when it is down.
+
+import type { DatabaseSync } from 'node:sqlite'
+
+import type { Count, Filter, GroupBy, MessageId, Page, QueueReader } from '../port.ts'
+import type { StandingHold, Suspension, Trace } from '../port.ts'
+import { readCounts } from './counts.ts'
+import { find } from './find.ts'
+import { openForReading, readHolds, readSuspensions, readTrace } from './reading.ts'
+
+/** Rejects when there is no queue, or it belongs to another user. */
+export async function openSqliteReader(
+  folder: string,
+  now: () => number = Date.now,
+): Promise<QueueReader> {
+  return new SqliteReader(openForReading(folder), now)
+}
+
+class SqliteReader implements QueueReader {
+  #db: DatabaseSync
+  #now: () => number
+
+  constructor(db: DatabaseSync, now: () => number) {
+    this.#db = db
+    this.#now = now
+  }
+
+  async find(filter: Filter, page: { limit: number; cursor?: string }): Promise<Page> {
+    return find(this.#db, filter, page)
+  }
+
+  async counts(by: GroupBy, ages?: readonly number[]): Promise<Count[]> {
+    return readCounts(this.#db, by, ages, this.#now())
+  }
+
+  async trace(id: MessageId): Promise<Trace | undefined> {
+    return readTrace(this.#db, id, this.#now())
+  }
+
+  async suspensions(): Promise<Suspension[]> {
+    return readSuspensions(this.#db, this.#now())
+  }
+
+  async holds(): Promise<StandingHold[]> {
+    return readHolds(this.#db)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#db.close()
+  }
+}

@@ -1,0 +1,84 @@
+// What became of a delivery, in one step: ends, next times, history, notices, and acts of
+// operators that waited for its attempt to end.
+
+import { acceptMail, standingScope } from './accept.ts'
+import { applyPending } from './act.ts'
+import {
+  earliestDue,
+  endDelivery,
+  liveRecipients,
+  readDelivery,
+  writeDelivery,
+} from './delivery.ts'
+import type { DeliveryState } from './delivery.ts'
+import { HELD, READY } from './schema.ts'
+import type { Store } from './store.ts'
+import { notFresh, stateBefore } from './take.ts'
+import type { SettleRow } from './wire.ts'
+
+export function settle(store: Store, row: SettleRow): void {
+  const [message, n] = row
+  const delivery = readDelivery(store, message, n)
+  const fact = row[4]
+  if (fact !== null && (delivery !== undefined || isKnown(store, message)))
+    store.sql.addFact.run(message, fact)
+  for (const notice of row[10]) acceptMail(store, notice)
+  store.leases.settled(message, n, store.now)
+  // It ended while its lease had lapsed: the fact is kept, the end stays as it was recorded.
+  if (delivery === undefined) return
+  const ended = writeResults(store, row)
+  if (ended >= delivery.live) return endDelivery(store, message, n)
+  goOn(store, row, delivery)
+}
+
+function isKnown(store: Store, message: number): boolean {
+  return store.sql.known.get(message) !== undefined
+}
+
+/** How many recipients have ended by this. */
+function writeResults(store: Store, row: SettleRow): number {
+  const { sql } = store
+  const [message, delivery, at, results] = row
+  let count = 0
+  for (const [n, end, notice, attempted, due, reply] of results)
+    if (end === null) sql.triedRecipient.run(attempted, due, reply, message, n, delivery)
+    else {
+      const done = sql.endRecipient.run(end, at, notice, attempted, reply, message, n, delivery)
+      count += Number(done.changes)
+    }
+  return count
+}
+
+// Some recipients wait on: the delivery goes back to its lane, or where it should be by now.
+function goOn(store: Store, row: SettleRow, delivery: DeliveryState): void {
+  const [message, n, , , , attempted, last, expire, warn, moveTo] = row
+  const { pending } = delivery
+  const wasReady = delivery.state === READY
+  notFresh(store, message)
+  if (moveTo !== null) store.sql.redirect.run(moveTo, message, n)
+  const next: DeliveryState = {
+    ...delivery,
+    state: stateBefore(delivery.scope),
+    destination: moveTo ?? delivery.destination,
+    due: earliestDue(store, message, n),
+    expire: expire ?? delivery.expire,
+    warn: warn === undefined ? delivery.warn : warn,
+    live: liveRecipients(store, message, n).length,
+    last: attempted ? last : delivery.last,
+    pending: null,
+  }
+  holdIfStanding(store, next)
+  writeDelivery(store, message, n, next)
+  // It had gone back to its lane when its lease lapsed, and counts there already.
+  if (wasReady) store.lanes.recount(delivery.destination, store.now)
+  if (pending !== null) applyPending(store, message, n, pending)
+}
+
+export function holdIfStanding(store: Store, delivery: DeliveryState): void {
+  if (store.holds.size === 0 || delivery.state !== READY) return
+  const scope = standingScope(store, delivery.destination, delivery.queue)
+  if (scope === undefined) return
+  delivery.state = HELD
+  delivery.scope = scope
+  delivery.hold = JSON.stringify(store.holds.get(scope))
+}

@@ -1,0 +1,54 @@
+// One page of an operator's act: finds what fits and does it, each delivery once.
+
+import type { Act, Filter, OperatorAct } from '../port.ts'
+import { act } from './act.ts'
+import { findRows } from './find.ts'
+import type { EntryRow } from './find.ts'
+import type { Store } from './store.ts'
+import { stateOf } from './find.ts'
+import { isEnd } from '../../mail/outcome.ts'
+import type { PageDone } from './wire.ts'
+
+const PAGE = 250
+const LIVE = ['waiting', 'sending', 'held'] as const
+
+export function steerPage(
+  store: Store,
+  wish: Act,
+  filter: Filter,
+  by: OperatorAct,
+  cursor: string | null,
+): PageDone {
+  // What has ended stays as it ended.
+  const states = (filter.states ?? LIVE).filter((state) => !isEnd(state))
+  const found = findRows(
+    store.db,
+    { ...filter, states },
+    { limit: PAGE, cursor: cursor ?? undefined },
+  )
+  let [count, busy] = [0, 0]
+  for (const { message, n, recipients } of byDelivery(found.rows)) {
+    const done = act(store, message, n, { act: wish, who: by.who, why: by.why, recipients })
+    if (done === 'done') count += recipients.length
+    if (done === 'busy') busy += recipients.length
+  }
+  return { count, busy, cursor: found.cursor ?? null }
+}
+
+interface Group {
+  readonly message: number
+  readonly n: number
+  readonly recipients: number[]
+}
+
+function byDelivery(rows: readonly EntryRow[]): Group[] {
+  const groups = new Map<string, Group>()
+  for (const row of rows) {
+    if (isEnd(stateOf(row))) continue
+    const [message, recipient, n] = row
+    const group = groups.get(`${message}-${n}`) ?? { message, n, recipients: [] }
+    group.recipients.push(recipient)
+    groups.set(`${message}-${n}`, group)
+  }
+  return [...groups.values()]
+}
