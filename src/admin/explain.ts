@@ -4,6 +4,7 @@
 import { printable } from '../base/escape.ts'
 import { formatSize } from '../base/units.ts'
 import { formatAddress } from '../mail/address.ts'
+import type { Submitter } from '../mail/envelope.ts'
 import type { AttemptFact } from '../mail/event.ts'
 import type { Outcome } from '../mail/outcome.ts'
 import type { Entry, Fact, RecipientResult, Trace } from '../queue/port.ts'
@@ -51,9 +52,7 @@ export class Story {
       this.#names.set(n, formatAddress(address))
     const { submitter } = envelope
     const sender = envelope.sender === undefined ? '<>' : formatAddress(envelope.sender)
-    const client = submitter.client === undefined ? 'the relay itself' : submitter.client
-    const user = submitter.user === undefined ? '' : `, user ${submitter.user}`
-    const way = `from ${client}${user} with ${submitter.protocol}, allowed by ${submitter.rule}`
+    const way = describeSubmitter(submitter)
     return line(at, 'accepted', [
       `${formatSize(envelope.size)} from ${sender}`,
       way,
@@ -101,12 +100,23 @@ function titleOf({ results, warned, moveTo, attempt }: Settled): string {
   return attempt === undefined ? 'settled' : 'not tried'
 }
 
+/** Who gave it to us and why it was taken; what the relay wrote itself says what it tells of. */
+export function describeSubmitter({ client, user, protocol, rule }: Submitter): string {
+  if (client === undefined) return `written by the relay: ${rule}`
+  const login = user === undefined ? '' : `, user ${user}`
+  return `from ${client}${login} with ${protocol}, allowed by ${rule}`
+}
+
 function describeAttempt(attempt: AttemptFact, delivery: string): string[] {
   const took = `took ${seconds(attempt.endedAt - attempt.startedAt)}`
   const whom = attempt.host === undefined ? 'no host was reached' : `with ${hostOf(attempt)}`
   const lines = [`${delivery} ${whom}, ${took}`]
-  const signed = attempt.signed === undefined ? [] : [`signature: ${attempt.signed}`]
+  const signed = attempt.signed === undefined ? [] : [signature(attempt.signed)]
   return [...lines, ...signed, ...(attempt.notes ?? [])]
+}
+
+function signature(signed: string): string {
+  return signed.startsWith('unsigned') ? signed : `signed ${signed}`
 }
 
 function seconds(milliseconds: number): string {
@@ -132,8 +142,8 @@ function describeOutcome({ kind, stage, by, reply }: Outcome): string {
   const status = reply.status === undefined ? '' : ` ${reply.status}`
   const words = `${reply.code}${status} ${reply.text.replaceAll('\n', ' / ')}`.trimEnd()
   const who = by === 'server' ? 'the server said' : 'the relay says'
-  const what = kind === 'unknown' ? 'unknown, it may have arrived' : kind
-  return `${what} at ${stage}: ${who} "${words}"`
+  const doubt = kind === 'unknown' ? ', it may have arrived' : ''
+  return `${kind} at ${stage}${doubt}: ${who} "${words}"`
 }
 
 function describeVerdict(verdict: RecipientResult['verdict']): string {

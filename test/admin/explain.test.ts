@@ -85,7 +85,7 @@ test('a trace tells who gave the message, by which rules it goes where, and each
     '                          from 192.0.2.7 with ESMTP, allowed by relay.yaml:1',
     '                          bo@far.example → far.example on queue default (routing.yaml:4), delivery m1-1',
     '2026-11-22T12:00:10.000Z  attempt 1   m1-1 with mx.far.example [192.0.2.1]:25, TLSv1.3 (certificate not verified), took 1.5s',
-    '                          signature: d=near.example s=s2026 rsa',
+    '                          signed d=near.example s=s2026 rsa',
     '                          mx0.far.example: connection refused',
     '                          bo@far.example: deferred at rcpt: the server said "450 Come back / later"; next attempt 2026-11-22T12:01:10Z',
     expect.stringContaining('not tried'),

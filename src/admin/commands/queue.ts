@@ -15,6 +15,7 @@ import {
   type FilterOptions,
 } from '../filter.ts'
 import { notFound, traceOf } from '../lookup.ts'
+import { describeSubmitter } from '../explain.ts'
 import { jsonLine, plainEntry } from '../plain.ts'
 import { command, type Act } from '../program.ts'
 import { openReader } from '../reach.ts'
@@ -149,7 +150,6 @@ async function showMessage(
 
 function formatEnvelope(accepted: Extract<Fact, { kind: 'accepted' }>, now: number): string {
   const { envelope, deliveries } = accepted
-  const { submitter } = envelope
   const lines = [
     ['accepted', `${isoSeconds(accepted.at)} (${relative(accepted.at, now)})`],
     [
@@ -157,11 +157,7 @@ function formatEnvelope(accepted: Extract<Fact, { kind: 'accepted' }>, now: numb
       envelope.sender === undefined ? '<>' : `${envelope.sender.local}@${envelope.sender.domain}`,
     ],
     ['size', formatSize(envelope.size)],
-    [
-      'client',
-      [submitter.client ?? 'the relay itself', submitter.user].filter(Boolean).join(', user '),
-    ],
-    ['protocol', `${submitter.protocol}, allowed by ${submitter.rule}`],
+    ['submitted', describeSubmitter(envelope.submitter)],
     ['message-id', envelope.messageIdField ?? ''],
     ['queue', [...new Set(deliveries.map(({ queue, rule }) => `${queue} (${rule})`))].join(', ')],
   ]
