@@ -88,7 +88,6 @@ interface Found {
 }
 
 function note(found: Found, text: string, start: number, colon: number, end: number): void {
-  if (colon - start > 20) return // no name that matters here is as long, spaces included
   switch (text.slice(start, colon).trimEnd().toLowerCase()) {
     case 'received':
       found.hops++

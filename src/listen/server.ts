@@ -32,6 +32,7 @@ export class RelayServer extends SMTPServer {
       socketTimeout: parts.policy().listen.deadlines.command, // of the TLS handshake
       maxClients: parts.policy().listen.connections,
       logger: false,
+      name: parts.hostname, // or it would ask the system for each connection
       // A client that closes its side after the final dot still gets its reply.
       allowHalfOpen: true,
       noDelay: true,
@@ -44,7 +45,9 @@ export class RelayServer extends SMTPServer {
   override connect(socket: Socket, options?: SMTPConnectionOptions | null): void {
     const client = unmap(socket.remoteAddress ?? '')
     const wrapped = this.#parts.scheme === 'submissions'
-    const session: Session = new Session(this, socket, options ?? {}, this.#parts, () => {
+    // Named here, what is not used is not asked of the kernel.
+    const known = { ...options, localAddress: '0.0.0.0', localPort: 1, remotePort: 1 }
+    const session: Session = new Session(this, socket, known, this.#parts, () => {
       this.sessions.delete(session)
       if (!wrapped) this.#door.leave(client)
     })

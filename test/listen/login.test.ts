@@ -276,6 +276,7 @@ test('a user sends only as its senders: at MAIL, in From and in Sender', async (
     `${own}\r\nSender: ana@far.example`,
     `${own}\r\nsender : ana@far.example`,
     'FROM:\r\n <ana@far.example>',
+    `From${' '.repeat(50)}: ana@far.example`,
   ])
     expect([header, await send(header)]).toEqual([header, expect.stringMatching(/^550 5\.7\.1 /)])
   expect(world.queue.accepted).toHaveLength(1)
@@ -295,4 +296,27 @@ test('a user that is removed from the file is asked to authenticate again', asyn
   await talk.say(`AUTH PLAIN ${PLAIN}`)
   world.policy = { ...world.policy, user: () => undefined }
   expect(await talk.say('MAIL FROM:<ana@near.example>')).toMatch(/^530 5\.7\.0 /)
+})
+
+for (const bytes of ['', '\x16\x03\x01', 'no TLS at all'])
+  test(`a handshake that ends in ${JSON.stringify(bytes)} is given up at its deadline`, async () => {
+    const deadlines = { command: 200, message: 200, idle: 200 }
+    await using world = await startWorld({ tls, rules: { deadlines } })
+    await using talk = await greet(world)
+    await talk.say('STARTTLS')
+    talk.write(bytes)
+    await talk.untilClosed()
+    await using other = await world.dial()
+    expect(await other.hear()).toMatch(/^220 /)
+  })
+
+test('closing does not wait for handshakes', async () => {
+  await using world = await startWorld({ scheme: 'submissions', tls, policies })
+  await using silent = await world.dial()
+  silent.write('\x16\x03\x01')
+  await using starttls = await startWorld({ tls })
+  await using talk = await greet(starttls)
+  await talk.say('STARTTLS')
+  talk.write('\x16\x03\x01')
+  await Promise.all([world.listener.close(100), starttls.listener.close(100)])
 })
