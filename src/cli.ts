@@ -12,21 +12,21 @@ import { readSettings, TABLE } from './settings.ts'
 const words = process.argv.slice(2)
 const stop = new AbortController()
 
-// A reader such as `head` that has seen enough is no failure.
+const isRelay = words[0] === 'start'
+
+// A reader such as `head` that has seen enough is no failure; the relay outlives its log's reader.
 for (const stream of [process.stdout, process.stderr])
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-    process.exit(0)
+    if (!isRelay) process.exit(error.code === 'EPIPE' ? 0 : 1)
   })
 
 // The relay takes signals itself; any other command ends what it began, and ends.
-if (words[0] !== 'start' && words[0] !== 'demo')
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => {
-      stop.abort()
-    })
+if (!isRelay)
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
 
 process.exitCode = await runCommands(words, createContext())
+// A log whose reader has stopped would keep the process for ever.
+if (isRelay && process.stdout.writableLength > 0) process.exit()
 
 function createContext(): Context {
   return {

@@ -40,6 +40,8 @@ class BatchLog implements Log {
   readonly #limit: number
   #pending = ''
   #writing = false
+  /** The reader is gone: whoever restarts it restarts us. */
+  #broken = false
   #scheduled = false
   #dropped = 0
   #told = 0
@@ -56,11 +58,9 @@ class BatchLog implements Log {
   }
 
   readonly report = (event: RelayEvent): void => {
-    if (this.#pending.length >= this.#limit) {
-      this.#dropped++
-      return
-    }
-    const line = this.#line(event)
+    const isFull = this.#broken || this.#pending.length >= this.#limit
+    const line = isFull ? undefined : this.#line(event)
+    if (isFull) this.#dropped++
     if (line === undefined) return
     this.#pending += line + '\n'
     if (this.#writing || this.#scheduled) return
@@ -88,13 +88,18 @@ class BatchLog implements Log {
     this.#writing = true
     try {
       this.#output.write(text, this.#written)
-    } catch {
-      this.#written()
+    } catch (error) {
+      this.#written(error as Error)
     }
   }
 
-  readonly #written = (): void => {
+  readonly #written = (error?: Error | null): void => {
     this.#writing = false
+    if (error instanceof Error) {
+      this.#broken = true
+      this.#pending = ''
+      return this.#emptied?.()
+    }
     this.#flush()
   }
 

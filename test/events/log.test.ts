@@ -102,15 +102,18 @@ test('a log that is off writes nothing', async () => {
   expect(pipe.texts).toEqual([])
 })
 
-test('an output that throws does not stop the relay', async () => {
-  const log = createLog({
-    output: {
-      write() {
-        throw new Error('EPIPE')
-      },
-    },
-    format: 'json',
-  })
-  log.report(NOTE)
-  await log[Symbol.asyncDispose]()
+test('a reader that is gone does not stop the relay, and what it misses is counted', async () => {
+  const throws = (): never => {
+    throw new Error('EPIPE')
+  }
+  const fails = (_text: string, done: (error: Error) => void): void => done(new Error('EPIPE'))
+  for (const write of [throws, fails]) {
+    const log = createLog({ output: { write }, format: 'json' })
+    log.report(NOTE)
+    await log[Symbol.asyncDispose]()
+    log.report(NOTE)
+    log.report(NOTE)
+    await log[Symbol.asyncDispose]()
+    expect(log.dropped).toBe(2)
+  }
 })
