@@ -17,7 +17,7 @@ import { createShaper, limits, reviewShaping, shapingRules } from './shaping.ts'
 import { createSigner, reviewSigning, signing, signingEntries } from './signing.ts'
 import { maySend, users } from './users.ts'
 import type { Users } from './users.ts'
-import { entriesOf, itemsOf, parseFile } from './yaml.ts'
+import { parseFile, sizeOf } from './yaml.ts'
 import type { Place } from './yaml.ts'
 
 const POLICIES = ['listen', 'relay', 'users', 'routing', 'signing', 'shaping'] as const
@@ -72,11 +72,11 @@ async function readParts(
   }
   const known: Users = read('users', users) ?? new Map()
   const relay = read('relay', relayRules) ?? []
-  const routing = read('routing', routingRules) ?? []
+  const routing = read('routing', routingRules(new Set(queues.keys()))) ?? []
   const entries = read('signing', signingEntries) ?? []
   const shaping = read('shaping', shapingRules) ?? []
   reviewRelay(relay, new Set(known.keys()))
-  reviewRouting(routing, new Set(queues.keys()))
+  reviewRouting(routing)
   reviewSigning(entries)
   reviewShaping(shaping)
   const hops = await readCredentials(routing, env)
@@ -131,7 +131,7 @@ async function readPolicies(folder: string, findings: Findings) {
     const missing = !names.includes(name)
     const place = missing ? undefined : await read(join(folder, 'policies', name), name, findings)
     places.set(policy, place)
-    facts.push({ name, rules: countOf(place), missing })
+    facts.push({ name, rules: place === undefined ? 0 : sizeOf(place), missing })
   }
   return { place: (name: PolicyName) => places.get(name), facts }
 }
@@ -151,7 +151,7 @@ async function readQueues(folder: string, findings: Findings) {
     // A queue with a mistake is known all the same: routing shall not be blamed for it.
     const found = place === undefined ? undefined : queueRules(queue, place)
     rules.set(queue, found ?? emptyQueue(queue, name))
-    facts.push({ name, rules: countOf(place), missing: false })
+    facts.push({ name, rules: place === undefined ? 0 : sizeOf(place), missing: false })
   }
   if (!names.includes('default.yaml'))
     facts.unshift({ name: 'queues/default.yaml', rules: 0, missing: true })
@@ -181,9 +181,4 @@ async function read(path: string, name: string, findings: Findings): Promise<Pla
     findings.error(name, `cannot be read: ${what}`)
     return undefined
   }
-}
-
-function countOf(place: Place | undefined): number {
-  if (place === undefined) return 0
-  return (itemsOf(place) ?? entriesOf(place) ?? []).length
 }

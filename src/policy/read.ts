@@ -68,10 +68,24 @@ export function list<T>(read: Reader<T>, name?: string): Reader<readonly T[]> {
   return (place) => {
     const items = itemsOf(place, name)
     if (items === undefined && !isEmpty(place) && scalarOf(place) !== undefined)
-      return wrong(place, `a list: [${String(scalarOf(place))}]`)
-    if (items === undefined || items.length === 0) return wrong(place, 'a list with a value')
+      return wrong(place, `a list: ['${String(scalarOf(place))}']`)
+    if (items === undefined || items.length === 0)
+      return wrong(place, 'a list with at least one value')
     const values = items.map(read)
     return values.every((value) => value !== undefined) ? values : undefined
+  }
+}
+
+/** The rules of a file that are sound; the others are reported, and checks go on without them. */
+export function rules<T>(read: Reader<T>, name: string): Reader<readonly T[]> {
+  return (place) => {
+    const sound: T[] = []
+    const collect: Reader<true> = (item) => {
+      const rule = read(item)
+      if (rule !== undefined) sound.push(rule)
+      return true
+    }
+    return list(collect, name)(place) && sound
   }
 }
 
@@ -117,7 +131,7 @@ export function truth(place: Place): boolean | undefined {
 }
 
 export function oneOf<const T extends string>(words: readonly T[]): Reader<T> {
-  return parsed((value) => words.find((word) => word === value), words.join(' or '))
+  return parsed((value) => words.find((word) => word === value), inWords(words))
 }
 
 /** Says that a rule can never decide. */
@@ -157,4 +171,8 @@ function distanceOf(one: string, other: string): number {
     row = next
   }
   return row[other.length]!
+}
+
+function inWords(words: readonly string[]): string {
+  return `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`
 }

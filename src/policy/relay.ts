@@ -9,9 +9,9 @@
 import { matchNetworks, parseNetwork } from '../base/network.ts'
 import type { Network } from '../base/network.ts'
 import type { At, RelayRequest, RelayVerdict } from './policy.ts'
-import { hidden, list, map, optional, parsed, placed } from './read.ts'
+import { hidden, list, map, optional, parsed, placed, rules } from './read.ts'
 import type { Placed, Reader, ValuesOf } from './read.ts'
-import { doubt, fault, wrong } from './yaml.ts'
+import { doubt, fault } from './yaml.ts'
 import type { Place } from './yaml.ts'
 import { userName } from './users.ts'
 
@@ -43,7 +43,7 @@ const TABLE = {
   refuse: optional(terms, 'refuses clients that fit all these keys'),
 } as const
 
-export const relayRules: Reader<readonly RelayRule[]> = list(relayRule, 'rule')
+export const relayRules: Reader<readonly RelayRule[]> = rules(relayRule, 'rule')
 
 /** Doubts about rules that are sound one by one. */
 export function reviewRelay(rules: readonly RelayRule[], users: ReadonlySet<string>): void {
@@ -74,7 +74,10 @@ export function mayRelay(rules: readonly RelayRule[], request: RelayRequest): Re
   return settle(pending, { action: 'refuse', at: 'no rule in relay.yaml fits' })
 }
 
-function settle(pending: readonly RelayRule[], decided: Omit<RelayVerdict, 'x'>): RelayVerdict {
+function settle(
+  pending: readonly RelayRule[],
+  decided: Pick<RelayRule, 'action' | 'at'>,
+): RelayVerdict {
   const other = pending.find((rule) => rule.action !== decided.action)
   if (other !== undefined) return { action: 'authenticate', at: other.at }
   return { action: decided.action, at: decided.at }
@@ -89,7 +92,7 @@ function relayRule(place: Place): RelayRule | undefined {
   const value = map(TABLE)(place)
   if (value === undefined) return undefined
   if ((value.allow === undefined) === (value.refuse === undefined))
-    return wrong(place, 'either allow or refuse')
+    return fault(place, 'should have either allow or refuse')
   const action = value.allow === undefined ? 'refuse' : 'allow'
   const { clients, users } = (value.allow ?? value.refuse)!
   const named = { ...place, name: action }

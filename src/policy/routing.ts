@@ -18,11 +18,11 @@ import {
 import type { Index, Pattern } from './patterns.ts'
 import type { At, Credentials, Routing } from './policy.ts'
 import { count, hidden, list, map, oneOf, optional, parsed, placed, preset } from './read.ts'
-import { required, text, truth } from './read.ts'
+import { required, rules, text, truth } from './read.ts'
 import type { Placed, Reader, ValuesOf } from './read.ts'
 import { readSecret, secretFile, secretName } from './secret.ts'
 import type { Environment } from './secret.ts'
-import { doubt, fault, scalarOf } from './yaml.ts'
+import { doubt, fault, scalarOf, wrong } from './yaml.ts'
 import type { Place } from './yaml.ts'
 
 type Hop = Extract<Route, { kind: 'hop' }>
@@ -33,7 +33,7 @@ interface RoutingRule {
   readonly to: readonly Pattern[]
   readonly from: readonly Pattern[]
   readonly via: 'mx' | { readonly hop: Hop; readonly secret: Placed<string> | undefined }
-  readonly queue: Placed<string> | undefined
+  readonly queue: string
 }
 
 /** Rules ready to be asked. */
@@ -67,22 +67,30 @@ const VIA = {
   ),
 } as const
 
-const TABLE = {
+const table = (queues: ReadonlySet<string>) => ({
   to: preset(ANY, list(PATTERN, 'to'), 'recipients that it is for'),
   from: preset(ANY, list(PATTERN, 'from'), "senders that it is for; only '*' fits <>"),
   via: required(via, 'mx, or a map with host'),
-  queue: optional(placed(text), 'the file in queues/ that says how often and how long'),
-} as const
+  queue: preset(
+    'default',
+    knownQueue(queues),
+    'the file in queues/ that says how often and how long',
+  ),
+})
 
-export const routingRules: Reader<readonly RoutingRule[]> = list(routingRule, 'rule')
+/** `queues`: those that there are. */
+export function routingRules(queues: ReadonlySet<string>): Reader<readonly RoutingRule[]> {
+  const read = map(table(queues))
+  return rules((place) => {
+    const value = read(place)
+    return value && { place, at: place.at, ...value }
+  }, 'rule')
+}
 
-/** Mistakes and doubts that need other rules and files. */
-export function reviewRouting(rules: readonly RoutingRule[], queues: ReadonlySet<string>): void {
+/** Doubts about rules that are sound one by one. */
+export function reviewRouting(rules: readonly RoutingRule[]): void {
   const router = createRouter(rules)
   rules.forEach((rule, number) => {
-    const { queue } = rule
-    if (queue !== undefined && !queues.has(queue.value))
-      fault(queue.place, `is "${queue.value}", but there is no file queues/${queue.value}.yaml`)
     const cover = firstOf(
       candidates(router.index, rule.to[0]!),
       (earlier) => earlier < number && hides(rules[earlier]!, rule),
@@ -95,9 +103,8 @@ export function createRouter(rules: readonly RoutingRule[]): Router {
   return {
     index: createIndex(rules.map((rule) => rule.to)),
     rules: rules.map(({ from, via, queue, at }) => {
-      const name = queue?.value ?? 'default'
       const fits = from.some((one) => one.kind === 'any') ? undefined : createMatcher(from)
-      return { fits, queue: name, at, fixed: via === 'mx' ? undefined : fixed(via.hop, name, at) }
+      return { fits, queue, at, fixed: via === 'mx' ? undefined : fixed(via.hop, queue, at) }
     }),
   }
 }
@@ -141,14 +148,17 @@ export async function readCredentials(
   return { credentials, files }
 }
 
-function routingRule(place: Place): RoutingRule | undefined {
-  const value = map(TABLE)(place)
-  return value && { place, at: place.at, ...value }
+function knownQueue(queues: ReadonlySet<string>): Reader<string> {
+  return (place) => {
+    const name = text(place)
+    if (name === undefined || queues.has(name)) return name
+    return fault(place, `is "${name}", but there is no file queues/${name}.yaml`)
+  }
 }
 
 function via(place: Place): RoutingRule['via'] | undefined {
   if (scalarOf(place) === 'mx') return 'mx'
-  if (scalarOf(place) !== undefined) return fault(place, 'should be mx, or a map with host')
+  if (scalarOf(place) !== undefined) return wrong(place, 'mx, or a map with host')
   const value = map(VIA)(place)
   if (value === undefined || !isGuarded(place, value)) return undefined
   const { host, port, tls, user } = value

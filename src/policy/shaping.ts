@@ -6,7 +6,7 @@ import type { Domain } from '../mail/address.ts'
 import { createIndex, fitting, parseDomainPattern } from './patterns.ts'
 import type { Index, Pattern } from './patterns.ts'
 import type { At, SiteLimits } from './policy.ts'
-import { count, list, map, optional, parsed, truth } from './read.ts'
+import { count, list, map, optional, parsed, rules, truth } from './read.ts'
 import type { Reader } from './read.ts'
 import { doubt, fault } from './yaml.ts'
 import type { Place } from './yaml.ts'
@@ -45,7 +45,7 @@ const TABLE = {
   'messages-per-connection': optional(count(1, 1_000_000), 'then the connection is closed'),
 } as const
 
-export const shapingRules: Reader<readonly ShapingRule[]> = list(shapingRule, 'rule')
+export const shapingRules: Reader<readonly ShapingRule[]> = rules(shapingRule, 'rule')
 
 export function createShaper(rules: readonly ShapingRule[]): Shaper {
   return {

@@ -11,7 +11,7 @@ import type { Domain } from '../mail/address.ts'
 import { createIndex, fitting, parseDomainPattern } from './patterns.ts'
 import type { Index, Pattern } from './patterns.ts'
 import type { At, Signing, SigningKey } from './policy.ts'
-import { hidden, list, map, parsed, placed, required, text } from './read.ts'
+import { hidden, list, map, parsed, placed, required, rules, text } from './read.ts'
 import type { Placed, Reader, ValuesOf } from './read.ts'
 import { codeOf } from './secret.ts'
 import { doubt, fault } from './yaml.ts'
@@ -47,7 +47,7 @@ export interface Signer {
   readonly answers: readonly Signing[]
 }
 
-export const signingEntries: Reader<readonly SigningEntry[]> = list(signingEntry, 'entry')
+export const signingEntries: Reader<readonly SigningEntry[]> = rules(signingEntry, 'entry')
 
 /** Reads the keys; the paths are what is watched for changes. */
 export async function createSigner(

@@ -3,7 +3,7 @@
 // `relay.yaml:12: "port": is "x", should be a whole number from 1 to 65535`.
 
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
-import type { Document, Node } from 'yaml'
+import type { Document, ErrorCode, Node, YAMLError } from 'yaml'
 import { printable } from '../base/escape.ts'
 import type { Findings } from './findings.ts'
 import type { At } from './policy.ts'
@@ -19,7 +19,7 @@ interface File {
 export interface Place {
   readonly file: File
   readonly node: Node | undefined
-  /** What messages call it: the key it stands under. */
+  /** What messages call it: the key it stands under; empty for the whole file. */
   readonly name: string
   readonly at: At
 }
@@ -41,10 +41,9 @@ export function parseFile(name: string, text: string, findings: Findings): Place
   })
   const file: File = { name, document, lines, findings }
   const troubles = [...document.errors, ...document.warnings]
-  for (const { pos, message } of troubles)
-    findings.error(atOffset(file, pos[0]), `is no YAML: ${printable(message)}`)
+  reportTroubles(file, troubles)
   if (troubles.length > 0 || document.contents === null) return undefined
-  const place = placeOf(file, document.contents, name)
+  const place = placeOf(file, document.contents, '')
   return isEmpty(place) ? undefined : place
 }
 
@@ -55,7 +54,8 @@ export function wrong(place: Place, expected: string): undefined {
 
 /** Reports a mistake without repeating the value, which may be secret. */
 export function fault(place: Place, text: string): undefined {
-  place.file.findings.error(place.at, `"${place.name}": ${text}`)
+  const name = place.name === '' ? '' : `"${place.name}": `
+  place.file.findings.error(place.at, `${name}${text}`)
 }
 
 export function doubt(place: Place, text: string): void {
@@ -72,6 +72,11 @@ export function scalarOf(place: Place): string | number | boolean | undefined {
 
 export function isEmpty(place: Place): boolean {
   return place.node === undefined || (isScalar(place.node) && place.node.value === null)
+}
+
+/** How many items or keys it has. */
+export function sizeOf(place: Place): number {
+  return isMap(place.node) || isSeq(place.node) ? place.node.items.length : 0
 }
 
 /** The values of a list; `undefined` when it is none. */
@@ -96,6 +101,22 @@ export function entriesOf(place: Place): Entry[] | undefined {
     seen.set(name, key)
   }
   return entries
+}
+
+// One mistake often leads to several on its line: the first is the one to mend.
+function reportTroubles(file: File, troubles: readonly YAMLError[]): void {
+  const told = new Set<At>()
+  for (const { code, message, pos } of troubles) {
+    const at = atOffset(file, pos[0])
+    if (!told.has(at)) file.findings.error(at, `is no YAML: ${HINTS[code] ?? printable(message)}`)
+    told.add(at)
+  }
+}
+
+// What the library says in words of its own programmers.
+const HINTS: Partial<Record<ErrorCode, string>> = {
+  BAD_ALIAS: "what begins with * should be in quotes, such as '*' or '*.x.example'",
+  MULTIPLE_DOCS: 'should be one document, without "---" between rules',
 }
 
 function placeOf(file: File, found: Node | null, name: string, at?: At): Place {
