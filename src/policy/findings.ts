@@ -1,6 +1,7 @@
 // Mistakes and doubts, collected over all files of one load, so that an operator
 // sees every one of them at once, in the order of files and lines.
 
+import { printable } from '../base/escape.ts'
 import type { At, Finding } from './policy.ts'
 
 export interface Findings {
@@ -23,10 +24,13 @@ export class PolicyError extends Error {
 
 export function createFindings(): Findings {
   const list: Finding[] = []
+  // What files and their names hold goes to a terminal and a log.
+  const add = (level: Finding['level'], at: At, text: string): void =>
+    void list.push({ level, at: printable(at), text: printable(text) })
   return {
     list,
-    error: (at, text) => void list.push({ level: 'error', at, text }),
-    warning: (at, text) => void list.push({ level: 'warning', at, text }),
+    error: (at, text) => add('error', at, text),
+    warning: (at, text) => add('warning', at, text),
   }
 }
 

@@ -4,7 +4,6 @@
 
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
 import type { Document, ErrorCode, Node, YAMLError } from 'yaml'
-import { printable } from '../base/escape.ts'
 import type { Findings } from './findings.ts'
 import type { At } from './policy.ts'
 
@@ -92,7 +91,7 @@ export function entriesOf(place: Place): Entry[] | undefined {
   const entries: Entry[] = []
   for (const pair of place.node.items) {
     const name = isScalar(pair.key) ? String(pair.key.value) : 'key'
-    const key = placeOf(place.file, pair.key as Node | null, printable(name), place.at)
+    const key = placeOf(place.file, pair.key as Node | null, name, place.at)
     const first = seen.get(name)
     if (first !== undefined) fault(key, `is written twice, first at ${first.at}`)
     else if (typeof scalarOf(key) !== 'string') wrong(key, 'text: put it in quotes')
@@ -108,7 +107,7 @@ function reportTroubles(file: File, troubles: readonly YAMLError[]): void {
   const told = new Set<At>()
   for (const { code, message, pos } of troubles) {
     const at = atOffset(file, pos[0])
-    if (!told.has(at)) file.findings.error(at, `is no YAML: ${HINTS[code] ?? printable(message)}`)
+    if (!told.has(at)) file.findings.error(at, `is no YAML: ${HINTS[code] ?? message}`)
     told.add(at)
   }
 }
@@ -136,5 +135,5 @@ function show(node: Node | undefined): string {
   if (!isScalar(node) || node.value === null) return 'empty'
   const text = typeof node.value === 'string' ? node.value : (node.source ?? typeof node.value)
   const short = text.length > 60 ? `${text.slice(0, 60)}…` : text
-  return `"${printable(short)}"`
+  return `"${short}"`
 }

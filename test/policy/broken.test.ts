@@ -68,6 +68,12 @@ test('files that would not be read are mistakes', async () => {
   ])
 })
 
+test('a mistake cannot write to the terminal', async () => {
+  await using folder = await createFolder({ 'routing.yaml': '- { via: mx, queue: "\\x1b[2J\\n" }' })
+  const [finding] = await checkPolicy(folder.path, {})
+  expect(finding?.text).toContain('is "\\x1b[2J\\x0a", but there is no file')
+})
+
 test('a wrong password is never repeated', async () => {
   await using folder = await createFolder({ 'users.yaml': 'ana: { password: hunter2 }' })
   const failure = await loadPolicy(folder.path, {}).catch(String)
