@@ -220,6 +220,7 @@ export class Dialogue {
     const command = parseMail(line)
     if (typeof command === 'string') return this.#misread(line, command)
     if (command.size > policy.listen.size) return this.#refuse(line, { reply: SAY.tooBig })
+    if (this.#parts.isFull?.() === true) return this.#refuse(line, { reply: SAY.full })
     const { user } = this.#login
     if (user !== undefined) {
       const verdict = policy.maySend(user, command.sender)

@@ -27,6 +27,8 @@ export interface ListenParts {
   /** Bound to a loopback address. */
   readonly loopback: boolean
   readonly hasTls: () => boolean
+  /** Storage has come to its reserve: asked at every MAIL. */
+  readonly isFull?: () => boolean
 }
 
 /** Who is on the other side, as far as content and envelope need it. */

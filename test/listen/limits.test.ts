@@ -86,6 +86,17 @@ test('a client that does not read its replies is not read either', async () => {
   expect(unread).toBeGreaterThan(1_000_000)
 })
 
+test('while storage is full MAIL is refused for now, and taken again after', async () => {
+  let full = true
+  await using world = await startWorld({ isFull: () => full })
+  await using talk = await world.dial()
+  await talk.hear()
+  await talk.say('EHLO app.test')
+  expect(await talk.say('MAIL FROM:<>')).toMatch(/^452 4\.3\.1 /)
+  full = false
+  expect(await talk.say('MAIL FROM:<>')).toMatch(/^250 /)
+})
+
 test('connections in all are limited', async () => {
   await using world = await startWorld({ rules: { connections: 2 } })
   await using one = await world.dial()
