@@ -1,11 +1,11 @@
 // The conversation with one client (RFC 5321 4): which command may come when, what each does,
 // and what is answered. Knows no socket: it speaks through a wire.
 
-import type { Policy, RelayVerdict } from '../policy/policy.ts'
 import type { Refusal, Result } from './content.ts'
 import type { Client, ListenParts, Transaction } from './parts.ts'
 import type { ReplyLine } from './reply.ts'
 import { formatAddress } from '../mail/address.ts'
+import { Admission } from './admission.ts'
 import { parseMail, parseRcpt } from './command.ts'
 import { Content } from './content.ts'
 import { Login } from './login.ts'
@@ -48,6 +48,7 @@ export class Dialogue {
   readonly #parts: ListenParts
   readonly #wire: Wire
   readonly #login: Login
+  readonly #admission: Admission
   #hello: string | undefined
   #extended = false
   #mail: Transaction | undefined
@@ -58,12 +59,12 @@ export class Dialogue {
   #contentSince: number | undefined
   #working = false
   #errors = 0
-  #judged: { policy: Policy; user: string | undefined; verdict: RelayVerdict } | undefined
 
   constructor(parts: ListenParts, wire: Wire) {
     this.#parts = parts
     this.#wire = wire
     this.#login = new Login(parts, wire, (working) => (this.#working = working))
+    this.#admission = new Admission(parts, wire, this.#login)
   }
 
   /** The client waits for us. */
@@ -215,44 +216,16 @@ export class Dialogue {
     if (this.#hello === undefined) return this.wrong(SAY.helloFirst)
     if (this.#mail !== undefined) return this.wrong(SAY.senderTwice)
     const policy = this.#parts.policy()
-    const barred = this.#barred(policy)
+    const barred = this.#admission.barred(policy)
     if (barred !== undefined) return this.#refuse(line, barred)
     const command = parseMail(line)
     if (typeof command === 'string') return this.#misread(line, command)
-    if (command.size > policy.listen.size) return this.#refuse(line, { reply: SAY.tooBig })
-    if (this.#parts.isFull?.() === true) return this.#refuse(line, { reply: SAY.full })
-    const { user } = this.#login
-    if (user !== undefined) {
-      const verdict = policy.maySend(user, command.sender)
-      if (!verdict.allowed)
-        return this.#refuse(line, { reply: SAY.senderRefused, rule: verdict.at })
-    }
+    const objection = this.#admission.objection(policy, command.sender, command.size)
+    if (objection !== undefined) return this.#refuse(line, objection)
     const { sender, smtpUtf8, ret, envid } = command
     this.#refusedRecipients = false
     this.#mail = { sender, smtpUtf8, ret, envid, recipients: [], routings: [], known: undefined }
     this.#wire.say(SAY.senderOk)
-  }
-
-  // Whether this client may send at all, which no recipient changes.
-  #barred(policy: Policy): Refusal | undefined {
-    const submission = this.#parts.scheme !== 'smtp'
-    if (submission && !this.#wire.secure) return { reply: SAY.tlsFirst }
-    const { action, at } = this.#verdict(policy)
-    if (action === 'refuse') return { reply: SAY.relayRefused, rule: at }
-    if (action === 'authenticate' || (submission && this.#login.user === undefined))
-      return { reply: SAY.loginFirst, rule: at }
-    return undefined
-  }
-
-  #verdict(policy: Policy): RelayVerdict {
-    const judged = this.#judged
-    if (judged?.policy === policy && judged.user === this.#login.user) return judged.verdict
-    const user = this.#login.stillUser(policy)
-    const { client } = this.#wire
-    const request = { client, listenerLoopback: this.#parts.loopback }
-    const verdict = policy.mayRelay(user === undefined ? request : { ...request, user })
-    this.#judged = { policy, user, verdict }
-    return verdict
   }
 
   #rcptTo(line: string): void {
@@ -260,7 +233,7 @@ export class Dialogue {
     if (mail === undefined) return this.wrong(SAY.senderFirst)
     if (this.#chunking) return this.wrong(SAY.outOfOrder)
     const policy = this.#parts.policy()
-    const barred = this.#barred(policy) // it may have changed since MAIL
+    const barred = this.#admission.barred(policy) // it may have changed since MAIL
     if (barred !== undefined) return this.#refuseRecipient(line, barred)
     const command = parseRcpt(line, mail.smtpUtf8, this.#parts.postmaster)
     if (typeof command === 'string') return this.#misread(line, command)
@@ -324,7 +297,7 @@ export class Dialogue {
   #startContent(mail: Transaction): void {
     const policy = this.#parts.policy()
     this.#contentSince = this.#parts.clock.now()
-    const client = this.#client(mail, this.#verdict(policy).at)
+    const client = this.#client(mail, this.#admission.verdict(policy).at)
     this.#content = new Content(this.#parts, policy, client, mail, () => this.#wire.releaseRoom())
   }
 
