@@ -48,6 +48,8 @@ async function ask(context: Context, question: string, echo: boolean): Promise<s
   })
   try {
     return await lines.question('', { signal: context.signal })
+  } catch (error) {
+    throw new CommandError('\nStopped, nothing was changed', 1, { cause: error })
   } finally {
     lines.close()
   }

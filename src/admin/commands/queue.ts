@@ -3,7 +3,7 @@
 import { printable } from '../../base/escape.ts'
 import { formatSize } from '../../base/units.ts'
 import type { Command } from 'commander'
-import type { Entry, Fact, Filter, QueueReader } from '../../queue/port.ts'
+import type { Fact, Filter, QueueReader } from '../../queue/port.ts'
 import type { Context } from '../context.ts'
 import {
   addFilters,
@@ -16,11 +16,12 @@ import {
 } from '../filter.ts'
 import { notFound, traceOf } from '../lookup.ts'
 import { describeSubmitter } from '../explain.ts'
-import { jsonLine, plainEntry } from '../plain.ts'
+import { formatEntries, jsonEntries, suspensionsByLane } from '../listing.ts'
+import { jsonLine } from '../plain.ts'
 import { command, type Act } from '../program.ts'
 import { openReader } from '../reach.ts'
-import { formatTable, type Column } from '../table.ts'
-import { both, isoSeconds, relative } from '../times.ts'
+import { formatTable } from '../table.ts'
+import { isoSeconds, relative } from '../times.ts'
 import { addCounts } from './counts.ts'
 import { addSteering } from './steer.ts'
 
@@ -59,8 +60,8 @@ interface ListOptions extends FilterOptions {
 }
 
 async function listEntries(context: Context, options: ListOptions): Promise<number> {
-  await using reader = await openReader(context)
   checkIds(options.id ?? [])
+  await using reader = await openReader(context)
   const filter = filterOf(options, context.clock.now(), WAITING)
   const limit = options.all === true ? Number.POSITIVE_INFINITY : (options.limit ?? 50)
   const printed = await printPages(context, reader, filter, limit, options.json === true)
@@ -82,6 +83,8 @@ async function printPages(
   limit: number,
   json: boolean,
 ): Promise<{ count: number; more: boolean }> {
+  const format = json ? jsonEntries : formatEntries
+  const suspensions = await suspensionsByLane(reader)
   let count = 0
   let cursor: string | undefined
   do {
@@ -91,36 +94,11 @@ async function printPages(
       ...(cursor === undefined ? {} : { cursor }),
     })
     cursor = page.cursor
-    if (page.entries.length > 0) context.print(formatEntries(context, page.entries, json))
+    if (page.entries.length > 0) context.print(format(context, page.entries, suspensions))
     count += page.entries.length
     await context.drained()
   } while (cursor !== undefined && count < limit && !context.signal.aborted)
   return { count, more: cursor !== undefined }
-}
-
-const COLUMNS: readonly Column[] = [
-  { title: 'DELIVERY' },
-  { title: 'STATE' },
-  { title: 'TRIED', align: 'right' },
-  { title: 'NEXT' },
-  { title: 'FROM', least: 10 },
-  { title: 'TO', least: 12 },
-  { title: 'REPLY', least: 12 },
-]
-
-function formatEntries(context: Context, entries: readonly Entry[], json: boolean): string {
-  if (json) return entries.map((entry) => jsonLine(plainEntry(entry))).join('')
-  const now = context.clock.now()
-  const rows = entries.map((entry) => [
-    entry.delivery,
-    entry.state,
-    String(entry.attempts),
-    entry.next === undefined ? '' : entry.next <= now ? 'now' : relative(entry.next, now),
-    pathOf(entry.from),
-    entry.to,
-    entry.reply ?? entry.held?.why ?? '',
-  ])
-  return formatTable(COLUMNS, rows, context.columns)
 }
 
 async function showMessage(
@@ -140,11 +118,8 @@ async function showMessage(
   const now = context.clock.now()
   context.print(`Message ${printable(trace.id)}\n`)
   if (accepted !== undefined) context.print(formatEnvelope(accepted, now))
-  context.print('\n' + formatEntries(context, trace.entries, false))
-  for (const { lane, site, until, reason } of trace.suspended)
-    context.print(
-      printable(`Suspended: ${site ?? lane} until ${both(until, now)}: ${reason}`) + '\n',
-    )
+  const stops = trace.suspended.map((each) => [each.lane, each] as const)
+  context.print('\n' + formatEntries(context, trace.entries, new Map(stops)))
   return 0
 }
 
@@ -186,8 +161,4 @@ async function listHolds(context: Context, options: { json?: true }): Promise<nu
     context.print(formatTable(columns, rows, context.columns))
   }
   return 0
-}
-
-function pathOf(address: string): string {
-  return address === '' ? '<>' : address
 }
