@@ -8,11 +8,10 @@ import type { DeliveryRow, MailRow } from './wire.ts'
 
 /** The id that the message has; mail that is there already stays as it is. */
 export function acceptMail(store: Store, mail: MailRow): number {
-  const [given, alias, at, sender, size, large, envelope, told, once, offset, length] = mail
+  const [id, alias, at, sender, size, large, envelope, told, once, offset, length] = mail
   const { sql } = store
   const earlier = alias === null ? undefined : aliased(store, alias)
   if (earlier !== undefined) return earlier
-  const id = alias === null ? given : store.newId()
   if (once !== null && sql.known.get(id) === undefined) checkOnce(store, once)
   const added = sql.addMessage.run(id, at, sender, size, envelope, told, alias, large)
   if (added.changes === 0) return id
@@ -52,8 +51,19 @@ function addDelivery(store: Store, id: number, n: number, row: DeliveryRow): voi
   const alarm = scope === undefined ? Math.min(expire, warn ?? expire) : null
   const hold = scope === undefined ? null : JSON.stringify(store.holds.get(scope))
   store.sql.addDelivery.run(
-    ...[id, n, state, destination, queue, priority, due, expire, warn, alarm, recipients.length],
-    ...[hold, scope ?? null],
+    id,
+    n,
+    state,
+    destination,
+    queue,
+    priority,
+    due,
+    expire,
+    warn,
+    alarm,
+    recipients.length,
+    hold,
+    scope ?? null,
   )
   for (const [number, address, domain] of recipients) {
     const elsewhere = destination === domain ? null : destination

@@ -38,7 +38,8 @@ export function readCounts(
   const text = `SELECT ${key}, sum(${each}) ${columns.join('')} FROM ${from}
     GROUP BY 1 ORDER BY 2 DESC, 1`
   return rowsOf(db, text).map(([name, count, ...figures]) => ({
-    ...{ key: String(name), count: Number(count) },
+    key: String(name),
+    count: Number(count),
     ...(ages === undefined ? {} : { ages: figures.map(Number) }),
   }))
 }

@@ -29,8 +29,18 @@ export function readDelivery(store: Store, message: number, n: number): Delivery
   const [state, destination, queue, priority, due, expire, warn, live, last, hold, scope, pending] =
     row as unknown as Texts
   return {
-    ...{ state, destination, queue, priority, due, expire, warn },
-    ...{ live, last, hold, scope, pending },
+    state,
+    destination,
+    queue,
+    priority,
+    due,
+    expire,
+    warn,
+    live,
+    last,
+    hold,
+    scope,
+    pending,
   }
 }
 
@@ -41,8 +51,19 @@ export function writeDelivery(store: Store, message: number, n: number, now: Del
   // Held mail neither expires nor warns, and refused mail ends anyway.
   const alarm = ready || now.scope === null ? Math.min(now.expire, now.warn ?? now.expire) : null
   store.sql.changeDelivery.run(
-    ...[now.state, now.destination, now.due, now.expire, now.warn, alarm, now.live],
-    ...[now.last, now.hold, now.scope, now.pending, message, n],
+    now.state,
+    now.destination,
+    now.due,
+    now.expire,
+    now.warn,
+    alarm,
+    now.live,
+    now.last,
+    now.hold,
+    now.scope,
+    now.pending,
+    message,
+    n,
   )
   if (ready) store.lanes.add(now.destination, now.priority, now.due, store.now)
 }

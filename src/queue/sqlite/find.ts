@@ -143,8 +143,17 @@ export function entryOf(row: EntryRow): Entry {
   const state = stateOf(row)
   const waits = state === 'waiting' || state === 'sending'
   return {
-    ...{ id: formatId(message), delivery: formatDeliveryId(message, delivery), n, state, from, to },
-    ...{ queue, destination: destination as Destination, acceptedAt, attempts, size },
+    id: formatId(message),
+    delivery: formatDeliveryId(message, delivery),
+    n,
+    state,
+    from,
+    to,
+    queue,
+    destination: destination as Destination,
+    acceptedAt,
+    attempts,
+    size,
     ...(endedAt === null ? {} : { endedAt }),
     ...(waits ? { next: due } : {}),
     ...(reply === null ? {} : { reply }),

@@ -54,10 +54,11 @@ export async function openSqliteQueue(options: SqliteOptions): Promise<Queue> {
   const ask = options.space ?? (() => spaceOf(folder))
   const disk = new Disk(clock, await ask(), diskReserve, ask)
   const writer = await startWriter({
-    ...{ folder, now: clock.now() },
+    folder,
+    now: clock.now(),
     leaseMilliseconds: options.leaseMilliseconds ?? 60_000,
   })
-  const reader = await ReaderThread.start(folder)
+  const reader = new ReaderThread(folder)
   return new SqliteQueue(options, { content, disk, writer, reader })
 }
 
@@ -98,7 +99,14 @@ class SqliteQueue implements Queue {
     const batches = this.#batches
     const report = this.#report
     this.#chores = new Chores({
-      ...{ clock, historyAge, historySize, report, batches, content, reader, opened },
+      clock,
+      historyAge,
+      historySize,
+      report,
+      batches,
+      content,
+      reader,
+      opened,
     })
     worker.on('error', (cause) => this.#lost(cause))
     // The alarm of what is due already, or will be.
@@ -120,7 +128,7 @@ class SqliteQueue implements Queue {
 
   async accept(mail: NewMail): Promise<MessageId> {
     this.#checkSpace()
-    const row = mailRow(mail)
+    const row = mailRow(mail, this.#newNumber)
     const [number, alias] = row
     this.#fresh.keep(mail)
     try {
@@ -166,7 +174,7 @@ class SqliteQueue implements Queue {
 
   settle(delivery: Delivery, settlement: Settlement, next?: Lease): Promise<Taken | undefined> {
     const notices = settlement.notices ?? []
-    const rows = notices.map(mailRow)
+    const rows = notices.map((notice) => mailRow(notice, this.#newNumber))
     for (const notice of notices) this.#fresh.keep(notice)
     const row = settleRow(delivery.id, settlement, rows, next?.id ?? null)
     return this.#batches.call(

@@ -98,7 +98,9 @@ export function readSuspensions(db: DatabaseSync, now: number): Suspension[] {
   const text = 'SELECT lane, site, until, reason FROM suspension WHERE until > ? ORDER BY lane'
   type Row = [lane: Destination, site: string | null, until: number, reason: string]
   return (rowsOf(db, text, now) as unknown as Row[]).map(([lane, site, until, reason]) => ({
-    ...{ lane, until, reason },
+    lane,
+    until,
+    reason,
     ...(site === null ? {} : { site }),
   }))
 }
@@ -107,7 +109,10 @@ export function readHolds(db: DatabaseSync): StandingHold[] {
   const text = 'SELECT scope, who, why, at FROM hold ORDER BY at'
   type Row = [scope: string, who: string, why: string, at: number]
   return (rowsOf(db, text) as unknown as Row[]).map(([scope, who, why, at]) => ({
-    ...{ scope: parseScope(scope), who, why, at },
+    scope: parseScope(scope),
+    who,
+    why,
+    at,
   }))
 }
 

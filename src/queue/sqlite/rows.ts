@@ -11,7 +11,8 @@ import type { NewDelivery, NewMail, RecipientResult, Settlement } from '../port.
 import { FATES } from './wire.ts'
 import type { DeliveryRow, LoadedRow, MailRow, RecipientRow, ResultRow, SettleRow } from './wire.ts'
 
-export function mailRow(mail: NewMail): MailRow {
+/** @param newNumber gives the number of mail whose id is not one of ours */
+export function mailRow(mail: NewMail, newNumber: () => number): MailRow {
   const { envelope, content, once } = mail
   const number = parseId(mail.id)
   const { sender } = envelope
@@ -19,7 +20,7 @@ export function mailRow(mail: NewMail): MailRow {
     return { destination, queue, rule, recipients }
   })
   return [
-    number ?? 0,
+    number ?? newNumber(),
     number === undefined ? mail.id : null,
     mail.at,
     sender === undefined ? '' : formatAddress(sender),
@@ -91,7 +92,13 @@ function factOf(delivery: DeliveryId, settlement: Settlement): string {
   const { at, attempt, results, notices, warned, moveTo } = settlement
   const ids = notices?.map(({ id }) => id)
   return JSON.stringify({
-    ...{ kind: 'settled', at, delivery, attempt, results, warned, moveTo },
+    kind: 'settled',
+    at,
+    delivery,
+    attempt,
+    results,
+    warned,
+    moveTo,
     notices: ids?.length === 0 ? undefined : ids,
   })
 }
@@ -112,7 +119,10 @@ export function freshDelivery(mail: NewMail, n: number): Delivery {
   return {
     id: `${mail.id}-${n}` as DeliveryId,
     message: mail.id,
-    ...{ destination, queue, acceptedAt: mail.at, expireAt },
+    destination,
+    queue,
+    acceptedAt: mail.at,
+    expireAt,
     ...(warnAt === undefined ? {} : { warnAt }),
     envelope: envelopeOf(mail.envelope, recipients),
     recipients: recipients.map((index) => {
@@ -129,7 +139,9 @@ export function loadedDelivery(row: LoadedRow): Delivery {
     id: formatDeliveryId(message, n),
     message: formatId(message),
     destination: row.destination as Destination,
-    ...{ queue, acceptedAt: at, expireAt: expire },
+    queue,
+    acceptedAt: at,
+    expireAt: expire,
     ...(warn === null ? {} : { warnAt: warn }),
     ...(last === null ? {} : { last }),
     ...(refuse === null ? {} : { refuse }),

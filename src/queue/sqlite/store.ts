@@ -5,7 +5,6 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
-import { createIds } from '../ids.ts'
 import type { OperatorAct } from '../port.ts'
 import { restoreChunks } from './chunks.ts'
 import { Lanes } from './lanes.ts'
@@ -31,7 +30,6 @@ export interface Store {
   readonly holds: Map<string, OperatorAct>
   /** Mail that the client has in memory, and how many of its deliveries were never taken. */
   readonly fresh: Map<number, number>
-  readonly newId: () => number
   now: number
   /** Content of the batch under way. */
   content: Uint8Array
@@ -59,15 +57,18 @@ export function openStore(options: StoreOptions): Store {
   restoreChunks(db, folder)
   const undo: (() => void)[] = []
   const sql = prepareAll(db)
-  const [last] = sql.lastMessage.get() as unknown as [number]
   // The schedule reads through the store, whose connection may be replaced.
   const lanes = new Lanes(scheduleOf(() => store.sql))
   const store: Store = {
-    ...{ db, sql, folder, lanes, now, undo },
+    db,
+    sql,
+    folder,
+    lanes,
+    now,
+    undo,
     leases: new Leases(lanes, leaseMilliseconds, undo),
     holds: new Map(),
     fresh: new Map(),
-    newId: createIds(() => store.now, last),
     content: new Uint8Array(),
     unlink: [],
     keepFiles: false,

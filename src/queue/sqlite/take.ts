@@ -81,7 +81,16 @@ export function load(store: Store, message: number, n: number): LoadedRow | unde
   const content = large === null ? sql.content.get(message) : undefined
   const { destination, queue, expire, warn } = delivery
   return {
-    ...{ message, n, destination, queue, at, envelope, size, large, expire, warn },
+    message,
+    n,
+    destination,
+    queue,
+    at,
+    envelope,
+    size,
+    large,
+    expire,
+    warn,
     last: delivery.last === null ? null : (JSON.parse(delivery.last) as LastAttempt),
     refuse: delivery.scope === 'refuse' ? (JSON.parse(delivery.hold!) as OperatorAct) : null,
     recipients: sql.liveOf.all(message, n) as unknown as LoadedRow['recipients'],

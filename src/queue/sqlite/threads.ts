@@ -42,24 +42,16 @@ interface Waiting {
 
 type Unnumbered<Asked> = Asked extends readonly [number, ...infer Rest] ? Rest : never
 
+/** The reading thread; it begins with the first question. */
 export class ReaderThread {
-  #worker: Worker
+  #folder: string
+  #worker: Worker | undefined
   #waiting = new Map<number, Waiting>()
   #last = 0
   #closed = false
 
-  static async start(folder: string): Promise<ReaderThread> {
-    const url = new URL(`./reader-thread${EXTENSION}`, import.meta.url)
-    const worker = new Worker(url, { workerData: { folder } })
-    await once(worker, 'online')
-    return new ReaderThread(worker)
-  }
-
-  private constructor(worker: Worker) {
-    this.#worker = worker
-    worker.on('message', (answer: FromReader) => this.#answered(answer))
-    worker.on('error', (error) => this.#failAll(error))
-    worker.on('exit', () => this.#failAll(new QueueError('closed', 'The queue is closed')))
+  constructor(folder: string) {
+    this.#folder = folder
   }
 
   find(now: number, filter: Filter, limit: number, cursor: string | undefined): Promise<Page> {
@@ -97,6 +89,7 @@ export class ReaderThread {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
+    if (this.#worker === undefined) return
     const exited = once(this.#worker, 'exit')
     this.#worker.postMessage([0, 'close'] satisfies ToReader)
     await exited
@@ -107,8 +100,18 @@ export class ReaderThread {
       if (this.#closed) return reject(new QueueError('closed', 'The queue is closed'))
       const call = ++this.#last
       this.#waiting.set(call, { resolve: resolve as (value: unknown) => void, reject })
+      this.#worker ??= this.#start()
       this.#worker.postMessage([call, ...asked])
     })
+  }
+
+  #start(): Worker {
+    const url = new URL(`./reader-thread${EXTENSION}`, import.meta.url)
+    const worker = new Worker(url, { workerData: { folder: this.#folder } })
+    worker.on('message', (answer: FromReader) => this.#answered(answer))
+    worker.on('error', (error) => this.#failAll(error))
+    worker.on('exit', () => this.#failAll(new QueueError('closed', 'The queue is closed')))
+    return worker
   }
 
   #answered({ call, value, error }: FromReader): void {
@@ -118,8 +121,9 @@ export class ReaderThread {
     else waiting?.reject(new Error(error))
   }
 
+  /** The next question starts another. */
   #failAll(error: Error): void {
-    this.#closed = true
+    this.#worker = undefined
     for (const { reject } of this.#waiting.values()) reject(error)
     this.#waiting.clear()
   }

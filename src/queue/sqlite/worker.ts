@@ -141,9 +141,9 @@ function undo(store: Store): void {
   for (const step of store.undo.splice(0).reverse()) step()
   store.undo.length = 0
   store.unlink.length = 0
-  for (const lane of [...store.lanes.touched])
+  for (const name of Array.from(store.lanes.touched, (lane) => lane.name))
     try {
-      store.lanes.recount(lane.name, store.now)
+      store.lanes.recount(name, store.now)
     } catch {
       // It stays marked as not known, and is counted when it is asked for.
     }
