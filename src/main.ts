@@ -198,7 +198,7 @@ function openQueue(settings: Settings, { clock }: World, report: Report): Promis
     report,
     historyAge: history.age,
     historySize: history.size,
-    ...(diskReserve === undefined ? {} : { diskReserve }),
+    diskReserve,
   })
 }
 
