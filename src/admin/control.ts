@@ -108,10 +108,16 @@ function serve(socket: Socket, methods: ReadonlyMap<string, Method>): void {
   socket.setTimeout(IDLE, () => socket.destroy())
   socket.on('error', () => {}) // The command was interrupted: nobody is there to be told.
   readLines(socket, REQUEST_LIMIT, (value) => {
-    void answer(methods, value as Request).then((line) => {
+    if (!isRequest(value)) return void socket.destroy()
+    void answer(methods, value).then((line) => {
       if (socket.writable) socket.write(JSON.stringify(line) + '\n')
     })
   })
+}
+
+function isRequest(value: unknown): value is Request {
+  const { n, method, arguments: given } = (value ?? {}) as Partial<Record<keyof Request, unknown>>
+  return typeof n === 'number' && typeof method === 'string' && Array.isArray(given)
 }
 
 async function answer(methods: ReadonlyMap<string, Method>, request: Request): Promise<Answer> {

@@ -182,7 +182,9 @@ test('who acted and why is in the trace', async () => {
 test('a hold on a destination stands, covers new mail, and ends as it was named', async () => {
   await accept('ana@near.example', 'bo@far.example')
   const hold = ['queue', 'hold', '--destination', 'far.example', '--reason', 'outage']
-  expect((await run(hold)).out).toContain('stands and covers new mail')
+  expect((await run(hold)).err).toContain('hold 1 recipient, and new mail until it is released')
+  expect((await run('queue holds')).out).toBe('No hold stands\n')
+  expect((await run([...hold, '--yes'])).out).toContain('stands and covers new mail')
   await accept('ana@near.example', 'cy@far.example')
   await accept('ana@near.example', 'dan@other.example')
   const held = await run('queue list --state held --json')
@@ -192,7 +194,7 @@ test('a hold on a destination stands, covers new mail, and ends as it was named'
   expect((await run('queue holds --json')).json).toMatchObject([
     { scope: { kind: 'destination', name: 'far.example' }, who: 'ana', why: 'outage' },
   ])
-  const release = await run('queue release --destination far.example')
+  const release = await run('queue release --destination far.example --yes')
   expect(release).toMatchObject({ code: 0, out: expect.stringContaining('has ended') })
   expect((await run('queue list --state held')).code).toBe(1)
   expect((await run('queue holds')).out).toBe('No hold stands\n')

@@ -12,6 +12,8 @@ import { command, type Act } from '../program.ts'
 import { openRelay } from '../reach.ts'
 import type { Remote } from '../remote.ts'
 
+type Scope = StandingHold['scope']
+
 interface Steering {
   readonly says: string
   readonly example: string
@@ -31,14 +33,14 @@ const STEERING: Readonly<Record<QueueAct, Steering>> = {
   },
   hold: {
     says: 'Stop: held mail neither expires nor warns. With only --destination, --queue or --all it stands and covers new mail',
-    example: "queue hold --destination far.example --reason 'their outage'",
+    example: "queue hold --destination far.example --reason 'their outage' --yes",
     states: ['waiting', 'sending'],
     done: 'held',
     needsReason: true,
   },
   release: {
     says: 'Let held mail go on; ends a standing hold when named as it was',
-    example: 'queue release --destination far.example',
+    example: 'queue release --destination far.example --yes',
     states: ['held'],
     done: 'released',
     needsReason: false,
@@ -92,13 +94,20 @@ async function steer(
   if (scope === undefined && givenFilters(options).length === 0)
     throw new CommandError(`Say which: ids, filters such as --domain far.example, or --all`, 2)
   await using relay = await openRelay(context)
-  if (scope !== undefined && act === 'hold')
-    return tell(context, options, act, await relay.hold(scope, by), scope)
-  if (scope !== undefined && act === 'release' && (await stands(relay, scope)))
-    return tell(context, options, act, await relay.unhold(scope, by), scope)
   const filter = filterOf(options, context.clock.now(), STEERING[act].states)
-  if (!(await mayAct(context, relay, act, filter, options))) return 1
-  return tell(context, options, act, await relay.steer(act, filter, by))
+  const standing = scope !== undefined && (await isStanding(relay, act, scope)) ? scope : undefined
+  if (!(await mayAct(context, relay, act, filter, options, standing))) return 1
+  const steered =
+    standing === undefined
+      ? await relay.steer(act, filter, by)
+      : await relay[act === 'hold' ? 'hold' : 'unhold'](standing, by)
+  return tell(context, options, act, steered, standing)
+}
+
+/** A hold by scope stands from now on; a release by scope ends one that was named so. */
+async function isStanding(relay: Remote, act: QueueAct, scope: Scope): Promise<boolean> {
+  if (act !== 'release') return act === 'hold'
+  return (await relay.holds()).some((hold) => scopeName(hold.scope) === scopeName(scope))
 }
 
 function reasonOf(act: QueueAct, { reason }: SteerOptions): string {
@@ -111,7 +120,7 @@ function reasonOf(act: QueueAct, { reason }: SteerOptions): string {
 }
 
 /** Exactly one of destination, queue and all, and nothing else: what a standing hold can name. */
-function standingScope(options: SteerOptions): StandingHold['scope'] | undefined {
+function standingScope(options: SteerOptions): Scope | undefined {
   const [first, ...others] = givenFilters(options)
   if (others.length > 0) return undefined
   if (first === undefined) return options.all === true ? { kind: 'all' } : undefined
@@ -120,12 +129,7 @@ function standingScope(options: SteerOptions): StandingHold['scope'] | undefined
   return { kind: first, name: options[first]! }
 }
 
-async function stands(relay: Remote, scope: StandingHold['scope']): Promise<boolean> {
-  const wanted = scopeName(scope)
-  return (await relay.holds()).some((hold) => scopeName(hold.scope) === wanted)
-}
-
-function scopeName(scope: StandingHold['scope']): string {
+function scopeName(scope: Scope): string {
   return scope.kind === 'all' ? 'all' : `${scope.kind} ${scope.name}`
 }
 
@@ -138,18 +142,19 @@ async function mayAct(
   act: QueueAct,
   filter: Filter,
   options: SteerOptions,
+  standing: Scope | undefined,
 ): Promise<boolean> {
   const isBulk = givenFilters(options).some((name) => name !== 'id') || options.all === true
-  if (!isBulk || (options.yes === true && options.json === true)) return true
+  if (!isBulk || options.yes === true) return true
   const { count, more } = await countFitting(relay, filter)
-  const recipients = `${more ? 'more than ' : ''}${count} ${count === 1 ? 'recipient' : 'recipients'}`
-  if (count === 0) {
+  if (count === 0 && standing === undefined) {
     context.complain('Nothing fits\n')
     return false
   }
-  if (options.yes === true) return true
-  if (context.interactive) return confirm(context, `${act} ${recipients}?`)
-  context.complain(`This would ${act} ${recipients}; add --yes to do it\n`)
+  const recipients = `${more ? 'more than ' : ''}${count} ${count === 1 ? 'recipient' : 'recipients'}`
+  const also = standing !== undefined && act === 'hold' ? ', and new mail until it is released' : ''
+  if (context.interactive) return confirm(context, `${act} ${recipients}${also}?`)
+  context.complain(`This would ${act} ${recipients}${also}; add --yes to do it\n`)
   return false
 }
 
@@ -175,25 +180,20 @@ function tell(
   options: SteerOptions,
   act: QueueAct,
   { count, busy }: Steered,
-  scope?: StandingHold['scope'],
+  scope?: Scope,
 ): number {
   if (options.json === true) context.print(jsonLine({ act, count, busy, scope }))
   else context.print(sentence(act, count, busy, scope))
   return count + busy === 0 && scope === undefined ? 1 : 0
 }
 
-function sentence(
-  act: QueueAct,
-  count: number,
-  busy: number,
-  scope: StandingHold['scope'] | undefined,
-): string {
+function sentence(act: QueueAct, count: number, busy: number, scope: Scope | undefined): string {
   const recipients = `${count} ${count === 1 ? 'recipient' : 'recipients'} ${STEERING[act].done}`
   const later = busy > 0 ? `, ${busy} under way: when their attempt ends` : ''
   return `${recipients}${later}${standing(act, scope)}\n`
 }
 
-function standing(act: QueueAct, scope: StandingHold['scope'] | undefined): string {
+function standing(act: QueueAct, scope: Scope | undefined): string {
   if (scope === undefined) return ''
   const name = scope.kind === 'all' ? 'all mail' : `${scope.kind} ${scope.name}`
   if (act === 'release') return `; the hold on ${name} has ended`

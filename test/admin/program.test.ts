@@ -1,0 +1,126 @@
+import { array, assert, constant, property, string, tuple } from 'fast-check'
+import { expect, test } from 'vitest'
+import { formatTable } from '../../src/admin/table.ts'
+import { jsonLine } from '../../src/admin/plain.ts'
+import { relative } from '../../src/admin/times.ts'
+import { waypost } from './run.ts'
+
+const COMMANDS = [
+  'start',
+  'settings',
+  'queue list',
+  'queue show',
+  'queue counts',
+  'queue holds',
+  'queue retry',
+  'queue hold',
+  'queue release',
+  'queue refuse',
+  'queue cancel',
+  'trace',
+  'send',
+  'sink',
+  'policy check',
+  'user add',
+  'user list',
+  'user remove',
+  'key new',
+  'key check',
+  'backup',
+]
+for (const words of COMMANDS) {
+  test(`\`waypost ${words} --help\` shows an example and succeeds`, async () => {
+    const { code, out } = await waypost(`${words} --help`)
+    expect(code).toBe(0)
+    expect(out).toContain('Example:\n  $ ')
+    expect(out).toContain(`waypost ${words}`)
+    if (words !== 'start') expect(out).toContain('--json')
+    for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(110)
+  })
+}
+
+test('wrong use is 2, and says what would be right', async () => {
+  const cases: [words: string, says: string][] = [
+    ['', 'Usage: waypost'],
+    ['quue list', "unknown command 'quue'\n(Did you mean queue?)"],
+    ['queue list --older-than yesterday', 'Write a duration such as 30m, 2h or 5d.'],
+    ['queue list --state lost', 'States are waiting, sending'],
+    ['queue list --to bo@', 'Write an address such as bo@far.example'],
+    ['queue list --limit 0', 'Write a whole number from 1 on.'],
+    ['queue list --nonsense', "unknown option '--nonsense'"],
+    ['queue counts --by size', 'write state, queue, destination, domain'],
+    ['queue retry', 'Say which: ids, filters such as --domain far.example, or --all'],
+    ['queue retry ../../x', 'is no id, take one from `waypost queue list`'],
+    ['trace', "missing required argument 'id-or-address'"],
+    ['sink --listen here', 'Write an address and a port such as 127.0.0.1:2526.'],
+    ['key new exa_mple..com', 'is no domain, write one such as example.com'],
+    ['send bo', 'is no address, write one such as bo@far.example'],
+  ]
+  for (const [words, says] of cases) {
+    const { code, err } = await waypost(words === '' ? [] : words)
+    expect([words, err]).toEqual([words, expect.stringContaining(says)])
+    expect([words, code]).toEqual([words, 2])
+  }
+})
+
+test('the version is printed', async () => {
+  expect(await waypost('--version')).toMatchObject({ code: 0, out: '1.2.3\n' })
+})
+
+test('settings prints the manual, and what is set', async () => {
+  const context = { environment: { WAYPOST_LISTEN: 'smtp://0.0.0.0:25' } }
+  const { code, json } = await waypost('settings --json', { context })
+  expect(code).toBe(0)
+  expect(json).toEqual([
+    {
+      name: 'WAYPOST_LISTEN',
+      default: 'smtp://127.0.0.1:2525',
+      set: 'smtp://0.0.0.0:25',
+      says: 'Where',
+    },
+  ])
+})
+
+test('an environment that cannot be read is wrong use, with every mistake on a line', async () => {
+  const places = (): never => {
+    const error = new Error('WAYPOST_X: is not a setting\nWAYPOST_DRAIN: "1" is no duration')
+    error.name = 'SettingsError'
+    throw error
+  }
+  const { code, err } = await waypost('queue list', { context: { places } })
+  expect(code).toBe(2)
+  expect(err).toBe(
+    'waypost: WAYPOST_X: is not a setting\nwaypost: WAYPOST_DRAIN: "1" is no duration\n',
+  )
+})
+
+test('no line of a table is longer than the terminal, whatever is in it', () => {
+  const columns = [{ title: 'ID' }, { title: 'TO', least: 8 }, { title: 'REPLY', least: 8 }]
+  const cell = string({ maxLength: 200 })
+  assert(
+    property(array(tuple(constant('0am6e1h6800-1'), cell, cell)), (rows) => {
+      const lines = formatTable(columns, rows, 80).trimEnd().split('\n')
+      expect(lines).toHaveLength(rows.length + 1)
+      for (const line of lines) {
+        expect(line.length).toBeLessThanOrEqual(80)
+        expect(line).not.toMatch(/[\p{Cc}\p{Cf}]/u)
+      }
+    }),
+  )
+})
+
+test('JSON lines give back what they were made of, and no terminal is steered by them', () => {
+  assert(
+    property(string({ unit: 'binary' }), (text) => {
+      const line = jsonLine({ text })
+      expect(line.slice(0, -1)).not.toMatch(/[\p{Cc}\p{Cf}\u2028\u2029]/u)
+      expect(JSON.parse(line)).toEqual({ text })
+    }),
+  )
+})
+
+test('times are told from here', () => {
+  expect(relative(240_000, 0)).toBe('in 4m')
+  expect(relative(0, 11_040_000)).toBe('3h 4m ago')
+  expect(relative(500, 0)).toBe('now')
+})
