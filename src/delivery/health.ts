@@ -33,7 +33,10 @@ export class Health {
     const { queue, clock } = this.#options
     if (!site.trouble.suspended(clock.now())) return false
     // It waited with the others and is here all the same: an operator wants it tried now.
-    if (site.told.has(lane)) return site.busy > 0
+    if (site.told.has(lane)) {
+      site.trouble.hurry()
+      return false
+    }
     site.told.add(lane)
     const { until, reason } = site.trouble
     this.#note(queue.suspend([lane], site.name, until, reason))
@@ -66,7 +69,7 @@ export class Health {
   well(site: Site): void {
     const { trouble } = site
     const waited = trouble.probing
-    const early = trouble.suspended(this.#options.clock.now())
+    const early = this.#options.clock.now() < trouble.until
     trouble.over()
     if (!waited) return
     if (early) this.#note(this.#options.queue.suspend([...site.told], site.name, 0, ''))

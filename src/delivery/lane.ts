@@ -129,7 +129,7 @@ class Drawing {
   #site: Site
   #clock: Clock
   /** What has been asked for and has not been worked on. */
-  #ahead: Promise<Taken | undefined> | undefined
+  #ahead: Promise<Hand | undefined> | undefined
   #turn = 0
   #quick = false
   #more = false
@@ -152,11 +152,12 @@ class Drawing {
         await this.#putBack(hand.delivery)
         break
       }
-      if (this.#quick && this.#mayGoOn()) this.#ahead ??= queue.take(this.#held.lease)
+      if (this.#quick && this.#mayGoOn())
+        this.#ahead ??= this.#grasped(queue.take(this.#held.lease))
       hand = await this.#workOff(hand)
     }
-    const left = this.#ahead === undefined ? undefined : await this.#ahead
-    if (left?.kind === 'delivery') await this.#putBack(left.delivery)
+    const left = await this.#ahead
+    if (left !== undefined) await this.#putBack(left.delivery)
     return this.#more
   }
 
@@ -168,19 +169,17 @@ class Drawing {
     const on = goOn && this.#mayGoOn()
     this.#more ||= !on
     const next = on ? this.#held.lease : undefined
-    const settled = this.#options.settler.settle(hand.delivery, settlement, next)
-    if (this.#ahead === undefined) return this.#grasp(await settled)
+    const settled = this.#grasped(this.#options.settler.settle(hand.delivery, settlement, next))
     const ahead = await this.#ahead
-    this.#ahead = settled
-    if (ahead?.kind === 'delivery') return this.#goOnWith(ahead.delivery, on)
-    // Nothing was ahead; what has been asked for since then may have found something.
-    this.#ahead = undefined
-    return this.#grasp(await settled)
+    // Nothing was ahead: what is asked for along with this settlement may find something.
+    this.#ahead = ahead === undefined ? undefined : settled
+    if (ahead === undefined) return settled
+    return on ? ahead : this.#putBack(ahead.delivery)
   }
 
-  #goOnWith(delivery: Delivery, on: boolean): Hand | Promise<undefined> {
-    if (on) return this.#hand(delivery)
-    return this.#putBack(delivery)
+  /** It is prepared as soon as it is there, while another is being sent. */
+  async #grasped(taking: Promise<Taken | undefined>): Promise<Hand | undefined> {
+    return this.#grasp(await taking)
   }
 
   #grasp(taken: Taken | undefined): Hand | undefined {

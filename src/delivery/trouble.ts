@@ -11,12 +11,13 @@ export class Trouble {
   /** Nothing begins before then. */
   until = 0
   reason = ''
+  #hurried = false
   /** Steps in a row; 0 when all is well. */
   #steps = 0
   #strikes = new Set<DeliveryId>()
 
   suspended(now: number): boolean {
-    return now < this.until
+    return now < this.until && !this.#hurried
   }
 
   /** The wait is over and nothing is known yet: one connection looks first. */
@@ -28,9 +29,15 @@ export class Trouble {
   step(retry: readonly number[], now: number, chance: number, reason: string): number {
     this.#steps++
     this.#strikes.clear()
+    this.#hurried = false
     this.until = nextAttempt(retry, this.#steps, now, chance)
     this.reason = reason
     return this.until
+  }
+
+  /** An operator does not want to wait: the probe goes out now. */
+  hurry(): void {
+    this.#hurried = true
   }
 
   /** A delivery ended in a lost connection; `true`: it was the third in a row, time to step. */
@@ -43,6 +50,7 @@ export class Trouble {
   over(): void {
     this.#steps = 0
     this.#strikes.clear()
+    this.#hurried = false
     this.until = 0
   }
 }
