@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { QueueError } from '../../src/queue/port.ts'
 import type { Queue } from '../../src/queue/port.ts'
 import { silence } from '../peers/mx.ts'
+import type { Answer } from '../peers/mx.ts'
 import { startWorld } from './world.ts'
 
 const SECOND = 1000
@@ -27,7 +28,7 @@ test('attempts under way may finish, and nothing new begins', async () => {
 test('a drain that ends while the reply to the dot is awaited settles unknown', async () => {
   await using world = await startWorld()
   let asked = false
-  const dot = () => {
+  const dot = (): Answer => {
     asked = true
     return silence
   }
@@ -79,10 +80,7 @@ test('outcomes are kept while storage is away, nothing begins, and they are writ
   expect(mx.taken).toHaveLength(1)
   expect(world.told('ended')).toEqual([])
   away = false
-  await world.until(() => {
-    world.pass(SECOND)
-    return world.told('ended').length === 2
-  })
+  await world.passUntil(() => world.told('ended').length === 2)
   expect(world.told('ended').map(({ to }) => to)).toEqual(['a@far.example', 'b@far.example'])
   expect(mx.taken).toHaveLength(2)
 })

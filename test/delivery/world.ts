@@ -58,6 +58,8 @@ export interface World extends AsyncDisposable {
   pass(milliseconds: number): void
   /** Resolves when it holds; rejects after some seconds. */
   until(holds: () => boolean | Promise<boolean>): Promise<void>
+  /** Lets seconds pass until it holds: for what looks anew every second. */
+  passUntil(holds: () => boolean): Promise<void>
   /** Events of one kind. */
   told<Kind extends RelayEvent['kind']>(kind: Kind): Extract<RelayEvent, { kind: Kind }>[]
   entry(id: MessageId, n?: number): Promise<Entry>
@@ -123,6 +125,11 @@ export async function startWorld(given: Given = {}): Promise<World> {
     send: (mail) => accept(queue, policy, clock, mail),
     pass: (milliseconds) => clock.pass(milliseconds),
     until,
+    passUntil: (holds) =>
+      until(() => {
+        clock.pass(1000)
+        return holds()
+      }),
     told: (kind) => events.filter((event) => event.kind === kind) as never,
     entry: async (id, n = 0) => {
       const { entries } = await queue.find({ ids: [id] }, { limit: 100 })
@@ -141,13 +148,9 @@ export async function startWorld(given: Given = {}): Promise<World> {
 
 // A test that failed may have left something that waits for time to pass.
 async function end(delivery: DeliveryPart, clock: ManualClock): Promise<void> {
-  let over = false
-  const closed = delivery.close(1000).finally(() => (over = true))
-  while (!over) {
-    await new Promise((resolve) => setTimeout(resolve, 5))
-    clock.pass(100)
-  }
-  await closed
+  const passing = setInterval(() => clock.pass(100), 5)
+  await delivery.close(1000)
+  clearInterval(passing)
 }
 
 async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
