@@ -27,6 +27,7 @@ export function formatEntries(
   context: Context,
   entries: readonly Entry[],
   suspensions: Suspensions,
+  titled = true,
 ): string {
   const now = context.clock.now()
   const rows = entries.map((entry) => {
@@ -41,7 +42,7 @@ export function formatEntries(
       entry.held?.why ?? stop?.reason ?? entry.reply ?? '',
     ]
   })
-  return formatTable(COLUMNS, rows, context.columns)
+  return formatTable(COLUMNS, rows, context.columns, titled)
 }
 
 export function jsonEntries(

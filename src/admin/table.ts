@@ -12,16 +12,17 @@ export interface Column {
 
 const GAP = '  '
 
-/** The table with its head, one line a row; never cut when `columns` is undefined. */
+/** The table, one line a row, below its titles unless they stand there already; cut to `width`. */
 export function formatTable(
   columns: readonly Column[],
   rows: readonly (readonly string[])[],
   width: number | undefined,
+  titled = true,
 ): string {
   const safe = rows.map((row) => row.map(printable))
   const widths = fit(columns, naturalWidths(columns, safe), width ?? Number.POSITIVE_INFINITY)
-  const head = columns.map(({ title }) => title)
-  return [head, ...safe].map((row) => formatRow(columns, widths, row) + '\n').join('')
+  const head = titled ? [columns.map(({ title }) => title)] : []
+  return [...head, ...safe].map((row) => formatRow(columns, widths, row) + '\n').join('')
 }
 
 function naturalWidths(columns: readonly Column[], rows: readonly (readonly string[])[]): number[] {

@@ -94,7 +94,8 @@ async function printPages(
       ...(cursor === undefined ? {} : { cursor }),
     })
     cursor = page.cursor
-    if (page.entries.length > 0) context.print(format(context, page.entries, suspensions))
+    if (page.entries.length > 0)
+      context.print(format(context, page.entries, suspensions, count === 0))
     count += page.entries.length
     await context.drained()
   } while (cursor !== undefined && count < limit && !context.signal.aborted)
