@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { readSettings, SettingsError, TABLE } from '../src/settings.ts'
 
@@ -73,3 +74,11 @@ function caught(call: () => unknown): Error {
   }
   throw new Error('nothing was thrown')
 }
+
+test('the README tells of every setting what the table says', async () => {
+  const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8')
+  for (const { from, says } of Object.values(TABLE)) {
+    expect(readme).toContain(`| \`${from}\` |`)
+    expect(readme).toContain(`| ${says} |`)
+  }
+})
