@@ -289,6 +289,8 @@ export interface QueueReader extends AsyncDisposable {
 export interface Queue extends QueueReader {
   /** A new id, in order of time. */
   newId(): MessageId
+  /** Whether space is so short that nothing would be accepted now; asked at every MAIL, it waits for nothing. */
+  isFull(): boolean
   /** Stores content outside the schedule's transaction; what is never accepted is swept. Rejects with `QueueError`. */
   store(id: MessageId, chunks: AsyncIterable<Uint8Array> | Uint8Array): Promise<ContentRef>
   /** Takes back what `store` took, when it is not going to be accepted. */

@@ -1,18 +1,309 @@
-// The embedded engine against the contract of the queue.
+// The embedded engine against the contract of the queue, and what is its own: one folder and one
+// relay, what a crash leaves, storage that fails, backups, and reading beside it.
 
-import { mkdtemp, rm } from 'node:fs/promises'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readdirSync } from 'node:fs'
+import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 
+import { expect, test } from 'vitest'
+
+import type { Queue } from '../../src/queue/port.ts'
 import { openSqliteQueue } from '../../src/queue/sqlite/queue.ts'
+import type { SqliteOptions } from '../../src/queue/sqlite/queue.ts'
+import { openSqliteReader } from '../../src/queue/sqlite/reader.ts'
 import { ManualClock } from '../peers/clock.ts'
 import { contract } from './contract.ts'
+import { attempt, claimOne, deferred, delivered, HOUR, mailOf, read } from './mail.ts'
+import { send, statesOf, takeFrom, takeOne, WHO } from './mail.ts'
+
+const LARGE = Buffer.alloc(1_000_000, 'x')
 
 contract('sqlite', async () => {
+  const world = await openWorld()
+  return Object.assign(world, { queue: await world.open() })
+})
+
+test('a second relay in the same folder is told who holds it', async () => {
+  await using world = await openWorld()
+  await world.open()
+  const second = openSqliteQueue({ folder: world.folder, clock: world.clock })
+  await expect(second).rejects.toThrow(`process id ${process.pid}`)
+})
+
+test('the data folder is the owner’s alone', async () => {
+  await using world = await openWorld()
+  await world.open()
+  expect((await stat(world.folder)).mode & 0o777).toBe(0o700)
+})
+
+test('a schema that a newer relay wrote is refused with both versions', async () => {
+  await using world = await openWorld()
+  await (await world.open())[Symbol.asyncDispose]()
+  const db = new DatabaseSync(join(world.folder, 'queue.db'))
+  db.exec('PRAGMA user_version = 99')
+  db.close()
+  await expect(world.open()).rejects.toThrow('version 99, this relay knows 1')
+  await expect(openSqliteReader(world.folder)).rejects.toThrow('version 99, this relay knows 1')
+})
+
+test('all that was asked is done and still there after a stop', async () => {
+  await using world = await openWorld()
+  const first = await world.open()
+  const far = await send(first, world.clock)
+  const other = await send(first, world.clock, { to: ['x@other.example'], content: LARGE })
+  const { lane } = await claimOne(first)
+  await first.suspend([lane], 'mx.far.example', world.clock.now() + HOUR, 'no host answers')
+  await first.hold({ kind: 'queue', name: 'bulk' }, WHO)
+  await first[Symbol.asyncDispose]()
+  await expect(first.claim(1)).rejects.toMatchObject({ kind: 'closed' })
+
+  const queue = await world.open()
+  expect(await queue.suspensions()).toHaveLength(1)
+  const held = await send(queue, world.clock, { queue: 'bulk' })
+  expect(await statesOf(queue, held)).toEqual(['held'])
+  const { delivery } = await takeOne(queue)
+  expect(delivery.message).toBe(other)
+  expect(await read(queue.content(delivery.content))).toEqual(LARGE)
+  expect(await queue.claim(1)).toEqual([])
+  world.clock.pass(HOUR)
+  expect((await takeOne(queue)).delivery.message).toBe(far)
+  expect(queue.newId() > held).toBe(true)
+})
+
+test('after a kill everything is there, and what was under way counts as interrupted', async () => {
+  await using world = await openWorld()
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'crash-child.ts'), world.folder])
+  await once(child.stdout, 'data')
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+
+  world.clock.set(Date.now())
+  const queue = await world.open()
+  const { entries } = await queue.find({}, { limit: 9 })
+  expect(entries.map(({ state, attempts }) => [state, attempts])).toEqual([
+    ...Array.from({ length: 3 }, () => ['waiting', 0]),
+    ...Array.from({ length: 2 }, () => ['waiting', 1]),
+  ])
+  const lease = await claimOne(queue)
+  const taken = []
+  for (let i = 0; i < 5; i++) taken.push(await takeFrom(queue, lease))
+  expect(taken.filter(({ last }) => last?.kind === 'interrupted')).toHaveLength(2)
+  expect(taken.every(({ content }) => content.bytes!.length > 0)).toBe(true)
+})
+
+test('content that nobody accepted is gone after the next start', async () => {
+  await using world = await openWorld()
+  const first = await world.open()
+  await first.store(first.newId(), LARGE)
+  const kept = await send(first, world.clock, { content: LARGE })
+  expect(readdirSync(join(world.folder, 'content'))).toHaveLength(2)
+  await first[Symbol.asyncDispose]()
+  await world.open()
+  await expect.poll(() => readdirSync(join(world.folder, 'content'))).toEqual([kept])
+})
+
+test('large content goes with the last recipient', async () => {
+  await using world = await openWorld()
+  const queue = await world.open()
+  await send(queue, world.clock, { content: LARGE, to: ['a@far.example', 'b@other.example'] })
+  const files = () => readdirSync(join(world.folder, 'content')).length
+  for (let left = 1; left >= 0; left--) {
+    const { delivery } = await takeOne(queue)
+    await queue.settle(delivery, attempt(world.clock, delivery, delivered))
+    expect(files()).toBe(left)
+  }
+})
+
+test('while storage fails nothing is accepted, nothing is lost, and it recovers by itself', async () => {
+  await using world = await openWorld()
+  const queue = await world.open()
+  const { clock } = world
+  const id = await send(queue, clock)
+  const { delivery, lease } = await takeOne(queue)
+  const mail = await mailOf(queue, clock, {})
+
+  const blocker = new DatabaseSync(join(world.folder, 'queue.db'))
+  blocker.exec('BEGIN IMMEDIATE')
+  const settlement = attempt(clock, delivery, delivered)
+  const tried = await Promise.allSettled([
+    queue.accept(mail),
+    queue.settle(delivery, settlement, lease),
+  ])
+  expect(tried).toMatchObject([
+    { status: 'rejected', reason: { kind: 'failing' } },
+    { status: 'rejected', reason: { kind: 'failing' } },
+  ])
+  blocker.exec('ROLLBACK')
+  blocker.close()
+
+  expect(await queue.settle(delivery, settlement, lease)).toEqual({
+    kind: 'idle',
+    until: undefined,
+  })
+  expect(await statesOf(queue, id)).toEqual(['delivered'])
+  await queue.accept(mail)
+  const next = await takeFrom(queue, lease)
+  expect(next.message).toBe(mail.id)
+  expect(Buffer.from(next.content.bytes!).toString()).toContain('Hello')
+})
+
+test('under the reserve of free space nothing is accepted, and settling goes on', async () => {
+  await using world = await openWorld()
+  let free = 1000
+  const space = async () => ({ free, total: 100_000 })
+  const queue = await world.open({ diskReserve: 500, space })
+  const { clock } = world
+  await send(queue, clock)
+  const mail = await mailOf(queue, clock, {})
+  const { delivery } = await takeOne(queue)
+  free = 100
+  clock.pass(1000)
+  await expect.poll(() => outcomeOf(queue.store(queue.newId(), LARGE))).toBe('full')
+  expect(await outcomeOf(queue.accept(mail))).toBe('full')
+  await queue.settle(delivery, attempt(clock, delivery, delivered))
+  free = 1000
+  clock.pass(1000)
+  await expect.poll(() => outcomeOf(queue.accept(mail))).toBe('done')
+})
+
+test('history is forgotten when it is old, and what still waits is not', async () => {
+  await using world = await openWorld()
+  const queue = await world.open({ historyAge: HOUR })
+  const { clock } = world
+  const waits = await send(queue, clock, { due: clock.now() + 9 * HOUR })
+  const ids = []
+  for (let i = 0; i < 120; i++) ids.push(await send(queue, clock))
+  const lease = await claimOne(queue)
+  for (const _ of ids) {
+    const delivery = await takeFrom(queue, lease)
+    await queue.settle(delivery, attempt(clock, delivery, delivered))
+  }
+  await queue.release(lease)
+  clock.pass(HOUR / 2)
+  expect((await queue.find({}, { limit: 200 })).entries).toHaveLength(121)
+  clock.pass(HOUR)
+  const left = async () => {
+    clock.pass(60_000)
+    return (await queue.find({}, { limit: 200 })).entries.map(({ id }) => id)
+  }
+  await expect.poll(left).toEqual([waits])
+  expect(await queue.trace(ids[0]!)).toBeUndefined()
+})
+
+test('history above its size is forgotten sooner, the oldest first', async () => {
+  await using world = await openWorld()
+  const queue = await world.open({ historySize: 0 })
+  const { clock } = world
+  await send(queue, clock)
+  const { delivery } = await takeOne(queue)
+  await queue.settle(delivery, attempt(clock, delivery, delivered))
+  await send(queue, clock, { to: ['x@other.example'], due: clock.now() + HOUR })
+  clock.pass(60_000)
+  const left = async () => (await queue.find({}, { limit: 9 })).entries.map(({ to }) => to)
+  await expect.poll(left).toEqual(['x@other.example'])
+})
+
+test('a backup taken while the relay runs opens as a queue, large content included', async () => {
+  await using world = await openWorld()
+  await using other = await openWorld()
+  const queue = await world.open()
+  const { clock } = world
+  await send(queue, clock)
+  await send(queue, clock, { to: ['x@large.example'], content: LARGE })
+  const { delivery } = await takeOne(queue)
+  const copy = join(other.folder, 'queue.db')
+  await queue.backup(copy)
+  await expect(queue.backup(copy)).rejects.toThrow('it is there already')
+  await queue.settle(delivery, attempt(clock, delivery, delivered))
+
+  const restored = await other.open()
+  const contents = []
+  for (const lease of await restored.claim(9)) {
+    const again = await takeFrom(restored, lease)
+    contents.push((await read(restored.content(again.content))).length)
+  }
+  expect(contents.toSorted((a, b) => b - a)).toEqual([LARGE.length, 24])
+})
+
+test('the command line reads beside the relay and when it is down, and leaves no file', async () => {
+  await using world = await openWorld()
+  const queue = await world.open()
+  const id = await send(queue, world.clock)
+  const seen = async () => {
+    await using reader = await openSqliteReader(world.folder)
+    return (await reader.find({}, { limit: 9 })).entries.map((entry) => entry.id)
+  }
+  expect(await seen()).toEqual([id])
+  await queue[Symbol.asyncDispose]()
+  const files = readdirSync(world.folder)
+  expect(await seen()).toEqual([id])
+  expect(readdirSync(world.folder)).toEqual(files)
+  expect(existsSync(join(world.folder, 'queue.db-wal'))).toBe(false)
+})
+
+test('reading where there is no queue says so and creates nothing', async () => {
+  await using world = await openWorld()
+  await expect(openSqliteReader(world.folder)).rejects.toThrow('there is no')
+  expect(readdirSync(world.folder)).toEqual([])
+})
+
+test('mail that had to leave memory before its first attempt is read from the store', async () => {
+  await using world = await openWorld()
+  const queue = await world.open({ memory: 10_000 })
+  const { clock } = world
+  for (let i = 0; i < 20; i++)
+    await send(queue, clock, { content: Buffer.from(`Subject: ${i}\r\n\r\n`) })
+  const lease = await claimOne(queue)
+  for (let i = 0; i < 20; i++) {
+    const { content } = await takeFrom(queue, lease)
+    expect(Buffer.from(content.bytes!).toString()).toContain(`Subject: ${i}\r\n`)
+  }
+})
+
+test('a deferred delivery is read from the store at its second attempt', async () => {
+  await using world = await openWorld()
+  const queue = await world.open()
+  await send(queue, world.clock, { to: ['a@far.example', 'b@far.example'] })
+  const { delivery, lease } = await takeOne(queue)
+  const settled = attempt(world.clock, delivery, (n) => deferred(n, world.clock.now()))
+  const again = await queue.settle(delivery, settled, lease)
+  if (again?.kind !== 'delivery') throw new Error('It should be due')
+  const { recipients, ...rest } = again.delivery
+  const { recipients: _, ...before } = delivery
+  expect(rest).toEqual({ ...before, content: rest.content })
+  expect(recipients).toEqual(delivery.recipients.map((each) => ({ ...each, attempts: 1 })))
+  expect(Buffer.from(rest.content.bytes!)).toEqual(Buffer.from(delivery.content.bytes!))
+})
+
+async function outcomeOf(work: Promise<unknown>): Promise<string> {
+  try {
+    await work
+    return 'done'
+  } catch (error) {
+    return (error as { kind: string }).kind
+  }
+}
+
+interface World extends AsyncDisposable {
+  readonly folder: string
+  readonly clock: ManualClock
+  open(options?: Partial<SqliteOptions>): Promise<Queue>
+}
+
+/** A folder and a clock; all queues that were opened in it are closed before it goes. */
+async function openWorld(): Promise<World> {
   const parts = new AsyncDisposableStack()
   const folder = await mkdtemp(join(tmpdir(), 'waypost-queue-'))
   parts.defer(() => rm(folder, { recursive: true }))
   const clock = new ManualClock()
-  const queue = parts.use(await openSqliteQueue({ folder, clock }))
-  return { queue, clock, [Symbol.asyncDispose]: () => parts.disposeAsync() }
-})
+  return {
+    folder,
+    clock,
+    open: async (options) => parts.use(await openSqliteQueue({ folder, clock, ...options })),
+    [Symbol.asyncDispose]: () => parts.disposeAsync(),
+  }
+}

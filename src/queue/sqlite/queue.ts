@@ -4,6 +4,7 @@
 import { chmod, mkdir } from 'node:fs/promises'
 
 import type { Clock } from '../../base/clock.ts'
+import { formatAddress } from '../../mail/address.ts'
 import type { Destination } from '../../mail/destination.ts'
 import type { Report } from '../../mail/event.ts'
 import { createIds, formatId } from '../ids.ts'
@@ -180,11 +181,21 @@ class SqliteQueue implements Queue {
     return this.#batches.call(
       ['settle', row],
       (value) => {
-        for (const { content } of notices) this.#parts.content.accepted(content)
+        for (const [index, notice] of notices.entries()) this.#written(notice, rows[index]![0])
         return value === undefined ? undefined : this.#taken(value as TakenRow)
       },
       parcelsOf(notices, rows),
     )
+  }
+
+  // A client's message is told by the listener; nobody else sees what the relay writes itself.
+  #written({ at, envelope, content }: NewMail, number: number): void {
+    this.#parts.content.accepted(content)
+    const { sender, recipients, submitter, size: bytes } = envelope
+    const { protocol, rule } = submitter
+    const to = recipients.map(({ address }) => formatAddress(address))
+    const from = sender === undefined ? '<>' : formatAddress(sender)
+    this.#report({ kind: 'accepted', at, id: formatId(number), from, to, bytes, protocol, rule })
   }
 
   overdue(kind: 'expire' | 'warn' | 'refuse', count: number): Promise<Delivery[]> {
@@ -265,8 +276,12 @@ class SqliteQueue implements Queue {
     await this.#parts.writer.close()
   }
 
+  isFull(): boolean {
+    return this.#parts.disk.isFull
+  }
+
   #checkSpace(): void {
-    if (this.#parts.disk.isFull)
+    if (this.isFull())
       throw new QueueError('full', 'Cannot accept: free disk space is under the reserve')
   }
 

@@ -80,7 +80,7 @@ export function openDatabase(folder: string): DatabaseSync {
   const db = new DatabaseSync(join(folder, FILE), { timeout: 2000 })
   checkLibrary(db)
   db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -65536;
-    PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;
+    PRAGMA wal_autocheckpoint = 8000; PRAGMA journal_size_limit = 67108864;
     PRAGMA temp_store = MEMORY`)
   return db
 }

@@ -39,8 +39,8 @@ function start(options: StoreOptions): void {
 }
 
 function loadHoldsAndRecover(store: Store, say: (message: FromWorker) => void): void {
-  const interrupted = recover(store)
   loadMemory(store)
+  const interrupted = recover(store)
   settleMemory(store)
   const [last] = store.sql.lastMessage.get() as unknown as [number]
   say({ kind: 'opened', last, interrupted, unfinished: unfinishedScopes(store) })
