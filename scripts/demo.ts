@@ -138,7 +138,8 @@ async function untilBounced(bounces: readonly SinkEvent[]): Promise<void> {
 function showBounce([bounce]: readonly SinkEvent[]): void {
   if (bounce?.kind !== 'taken') return say('\nThe bounce did not arrive.')
   say(`\nThe bounce that ${SENDER} received:\n`)
-  for (const line of bounce.content.toString('utf8').split('\r\n')) say(`  | ${line}`)
+  for (const line of bounce.content.toString('utf8').split('\r\n'))
+    say(`  | ${line.replaceAll('\t', '    ')}`)
 }
 
 function say(text: string): void {

@@ -14,6 +14,8 @@ test('a refused recipient comes back to the sender as a bounce', async () => {
   const id = await relay.send({ to: 'no@far.example', subject: 'Invoice 17' })
   expect(await relay.until('ended', id)).toMatchObject({ end: 'bounced', notice: 'sent' })
   const bounce = await arrived(mx)
+  await relay.until('accepted', id)
+  expect(await relay.until('accepted')).toMatchObject({ from: '<>', protocol: 'relay' })
   expect(bounce.from).toBe('')
   expect(bounce.to).toEqual(['ana@near.example'])
   const text = bounce.content.toString()
