@@ -248,7 +248,8 @@ async function openListeners(
   await using opened = new AsyncDisposableStack()
   const guard = new Guard(shared.clock, verifyPassword)
   const tls = certificate === undefined ? {} : { tls: () => certificate.current() }
-  const options = { ...shared, ...tls, hostname, postmaster, guard, verifyPassword }
+  const isFull = (): boolean => shared.queue.isFull()
+  const options = { ...shared, ...tls, isFull, hostname, postmaster, guard, verifyPassword }
   const all: Listener[] = []
   for (const url of listen) all.push(opened.use(await startListener({ ...options, ...url })))
   certificate?.onChange(({ key, cert }) => {
