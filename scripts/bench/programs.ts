@@ -68,15 +68,10 @@ export async function measureRate(port: number, sink: Sink, load: Load): Promise
 }
 
 async function source(port: number, load: Load): Promise<void> {
-  const child = spawn(
-    '/usr/sbin/smtp-source',
-    [
-      ...['-s', String(load.sessions), '-l', String(load.bytes), '-m', String(load.messages)],
-      ...['-f', 'sender@app.test', '-t', 'rcpt@dest.test', ...(load.reuse ? ['-d'] : [])],
-      `127.0.0.1:${port}`,
-    ],
-    { stdio: ['ignore', 'ignore', 'inherit'] },
-  )
+  const { sessions, bytes, messages, reuse } = load
+  const options = `-s ${sessions} -l ${bytes} -m ${messages} -f sender@app.test -t rcpt@dest.test`
+  const words = [...options.split(' '), ...(reuse ? ['-d'] : []), `127.0.0.1:${port}`]
+  const child = spawn('/usr/sbin/smtp-source', words, { stdio: ['ignore', 'ignore', 'inherit'] })
   const [code] = (await once(child, 'exit')) as [number | null]
   if (code !== 0) throw new Error(`smtp-source ended with ${code}`)
 }

@@ -139,10 +139,8 @@ async function send(port: number, mail: Mail): Promise<MessageId> {
     ...(dsn === undefined ? {} : { dsn: { recipient: from, ...dsn } }),
   }
   const content = raw === undefined ? { from, to: envelope.to, subject, text } : { raw }
-  const sent = await application.sendMail({ envelope, ...content } as never)
-  return String((sent as { response: string }).response)
-    .split(' ')
-    .at(-1) as MessageId
+  const sent = await application.sendMail({ envelope, ...content })
+  return sent.response.split(' ').at(-1) as MessageId
 }
 
 class Events {
