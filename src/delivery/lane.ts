@@ -36,8 +36,12 @@ export interface LaneOptions extends AttemptOptions {
 
 /** Deliveries that a connection carries for one lane while others wait for one. */
 const TURN = 100
-/** Only where a delivery takes less than this is the next one taken ahead: else another may have it. */
-const QUICK = 250
+/**
+ * Deliveries that are taken ahead, so that a connection need not wait for commits; only where one
+ * takes less than `QUICK`, or those ahead would wait here while another connection could have them.
+ */
+const AHEAD = 2
+const QUICK = 100
 
 interface Hand {
   readonly delivery: Delivery
@@ -128,8 +132,8 @@ class Drawing {
   #route: Route
   #site: Site
   #clock: Clock
-  /** What has been asked for and has not been worked on. */
-  #ahead: Promise<Hand | undefined> | undefined
+  /** What has been asked for and has not been worked on; nothing, where nothing was due. */
+  #ahead: Promise<Hand | undefined>[] = []
   #turn = 0
   #quick = false
   #more = false
@@ -152,12 +156,12 @@ class Drawing {
         await this.#putBack(hand.delivery)
         break
       }
-      if (this.#quick && this.#mayGoOn())
-        this.#ahead ??= this.#grasped(queue.take(this.#held.lease))
+      if (this.#quick && this.#ahead.length < AHEAD && this.#mayGoOn())
+        this.#ahead.push(this.#grasped(queue.take(this.#held.lease)))
       hand = await this.#workOff(hand)
     }
-    const left = await this.#ahead
-    if (left !== undefined) await this.#putBack(left.delivery)
+    for (const left of await Promise.all(this.#ahead))
+      if (left !== undefined) await this.#putBack(left.delivery)
     return this.#more
   }
 
@@ -169,12 +173,20 @@ class Drawing {
     const on = goOn && this.#mayGoOn()
     this.#more ||= !on
     const next = on ? this.#held.lease : undefined
-    const settled = this.#grasped(this.#options.settler.settle(hand.delivery, settlement, next))
-    const ahead = await this.#ahead
-    // Nothing was ahead: what is asked for along with this settlement may find something.
-    this.#ahead = ahead === undefined ? undefined : settled
-    if (ahead === undefined) return settled
-    return on ? ahead : this.#putBack(ahead.delivery)
+    const { settler } = this.#options
+    this.#ahead.push(this.#grasped(settler.settle(hand.delivery, settlement, next)))
+    return on ? this.#next() : undefined
+  }
+
+  // Where one request found nothing, one that was made after it may have.
+  async #next(): Promise<Hand | undefined> {
+    for (;;) {
+      const ahead = this.#ahead.shift()
+      if (ahead === undefined) return undefined
+      const hand = await ahead
+      if (hand !== undefined) return hand
+      this.#quick = false
+    }
   }
 
   /** It is prepared as soon as it is there, while another is being sent. */

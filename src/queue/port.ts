@@ -312,7 +312,7 @@ export interface Queue extends QueueReader {
   release(lease: Lease): Promise<void>
   /**
    * The most urgent, then the oldest due delivery of the lane. It is `sending` from here on. A lease may
-   * have two in hand: while one is being sent, the next is taken ahead (with `settle` too).
+   * have several in hand: while one is being sent, the next are taken ahead (with `settle` too).
    */
   take(lease: Lease): Promise<Taken>
   /** Writes outcome, history, notices and next time in one step, and takes the next delivery of the lane. */
