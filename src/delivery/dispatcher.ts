@@ -22,6 +22,8 @@ export interface DispatcherOptions {
 
 /** Leases that are asked for at once. */
 const MOST = 200
+/** Lanes whose hosts are being looked up: names that time out must not keep others from connections. */
+const LOOKUPS = 20_000
 /** After the queue failed. */
 const AGAIN = 1000
 /** What is said to be due and cannot be claimed is looked at again after this, and this, and this. */
@@ -92,7 +94,7 @@ export class Dispatcher {
 
   #room(): number {
     const { cap, busy } = this.#options.capacity
-    return Math.max(0, Math.min(MOST, cap - busy - this.#unplaced))
+    return Math.max(0, Math.min(MOST, cap - busy, LOOKUPS - this.#unplaced))
   }
 
   #begin(lease: Lease, askedAt: number): void {

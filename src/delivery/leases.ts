@@ -14,13 +14,13 @@ export interface HeldLease {
 }
 
 export class Leases {
-  #queue: Queue
+  #queue: Pick<Queue, 'renew' | 'release'>
   #clock: Clock
   #report: Report
   #held = new Set<HeldLease>()
   #timer: Cancel | undefined
 
-  constructor(queue: Queue, clock: Clock, report: Report) {
+  constructor(queue: Pick<Queue, 'renew' | 'release'>, clock: Clock, report: Report) {
     this.#queue = queue
     this.#clock = clock
     this.#report = report

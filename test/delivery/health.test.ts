@@ -125,6 +125,21 @@ test('an operator who wants it tried now is heard while the site is suspended', 
   await world.until(() => world.told('ended').length === 1)
 })
 
+test('lanes of one site take turns at its connections', async () => {
+  const shaping = '- { default: true, connections: 3 }\n'
+  await using world = await startWorld({ files: { 'policies/shaping.yaml': shaping } })
+  const domains = Array.from({ length: 300 }, (_, n) => `d${n}.example`)
+  const mx = await world.mx({}, ...domains, 'busy.example')
+  const busy = Array.from({ length: 500 }, (_, n) => ({ to: [`u${n}@busy.example`] }))
+  await Promise.all(busy.map((mail) => world.send(mail)))
+  await Promise.all(domains.map((domain) => world.send({ to: [`bo@${domain}`] })))
+  await world.until(() => world.told('ended').length === 800)
+  expect(mx.taken).toHaveLength(800)
+  expect(Math.max(...mx.taken.map(({ session }) => session))).toBeLessThan(20)
+  const last = mx.taken.map(({ to }) => to[0]!).findLastIndex((to) => to.endsWith('@busy.example'))
+  expect(last).toBeGreaterThan(500)
+})
+
 test('ten thousand messages for a dead site do not slow another', async () => {
   await using world = await startWorld()
   dead(world, 'dead-site.example')
