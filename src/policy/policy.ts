@@ -39,6 +39,8 @@ export interface User {
 export interface Credentials {
   readonly user: string
   readonly password: string
+  /** The rule says `password-without-verification`; else it goes out over verified TLS only. */
+  readonly withoutVerification?: boolean
 }
 
 export interface Routing {

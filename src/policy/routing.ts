@@ -27,12 +27,19 @@ import type { Place } from './yaml.ts'
 
 type Hop = Extract<Route, { kind: 'hop' }>
 
+interface Via {
+  readonly hop: Hop
+  readonly secret: Placed<string> | undefined
+  /** The password may go out over TLS that was not verified. */
+  readonly careless: boolean
+}
+
 interface RoutingRule {
   readonly place: Place
   readonly at: At
   readonly to: readonly Pattern[]
   readonly from: readonly Pattern[]
-  readonly via: 'mx' | { readonly hop: Hop; readonly secret: Placed<string> | undefined }
+  readonly via: 'mx' | Via
   readonly queue: string
 }
 
@@ -143,9 +150,13 @@ export async function readCredentials(
     const other = credentials.get(destination)
     if (other !== undefined && other.password !== password)
       fault(place, 'gives the same user at the same host another password than a rule above')
-    else credentials.set(destination, { user: via.hop.user, password })
+    else credentials.set(destination, credentialsOf(via, via.hop.user, password))
   }
   return { credentials, files }
+}
+
+function credentialsOf({ careless }: Via, user: string, password: string): Credentials {
+  return { user, password, ...(careless ? { withoutVerification: true } : {}) }
 }
 
 function knownQueue(queues: ReadonlySet<string>): Reader<string> {
@@ -163,7 +174,8 @@ function via(place: Place): RoutingRule['via'] | undefined {
   if (value === undefined || !isGuarded(place, value)) return undefined
   const { host, port, tls, user } = value
   const hop: Hop = { kind: 'hop', host, port, tls, ...(user === undefined ? {} : { user }) }
-  return { hop, secret: value['password-env'] }
+  const careless = tls !== 'verified' && value['password-without-verification']
+  return { hop, secret: value['password-env'], careless }
 }
 
 // Whoever can answer for the name of a host gets the password, unless its certificate is checked.

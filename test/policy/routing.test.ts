@@ -80,7 +80,11 @@ test('a password may go out unverified only where the rule says so', async () =>
   const policy = await policyOf({ 'routing.yaml': careless }, { SMART: 'secret' })
   expect(policy.warnings).toEqual([])
   const { destination } = policy.route(parseAddress('a@b.example')!, undefined)!
-  expect(policy.credentials(destination)).toEqual({ user: 'me', password: 'secret' })
+  expect(policy.credentials(destination)).toEqual({
+    user: 'me',
+    password: 'secret',
+    withoutVerification: true,
+  })
 })
 
 test('hidden rules are pointed out, with both lines, and others are not', async () => {
