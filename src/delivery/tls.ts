@@ -57,14 +57,20 @@ export function secure(
   )
   limit.signal.addEventListener('abort', abort, { once: true })
   // These stay after the handshake: an error that nobody hears would end the process.
-  socket.on('error', (error) => fail(error.message))
-  tls.on('error', (error) => fail(error.message))
+  socket.on('error', (error) => fail(textOf(error)))
+  tls.on('error', (error) => fail(textOf(error)))
   tls.once('close', () => fail('the server closed the connection in the handshake'))
   tls.once('secureConnect', () =>
     settle({ kind: 'secured', socket: tls, fact: factOf(tls, target) }),
   )
   if (limit.signal.aborted) abort()
   return promise
+}
+
+// What OpenSSL says has lines for its developers around the one word that matters.
+function textOf(error: NodeJS.ErrnoException & { reason?: string }): string {
+  const { code, reason, message } = error
+  return code?.startsWith('ERR_SSL_') === true && reason !== undefined ? reason : message.trim()
 }
 
 function handshakeOptions(

@@ -17,7 +17,7 @@ import { realWorld, startRelay as startReal, type Relay as RealRelay } from '../
 import type { Entry, MessageId } from '../../src/queue/port.ts'
 import { readSettings } from '../../src/settings.ts'
 import { ManualClock } from './clock.ts'
-import { startDns, type Zone } from './dns.ts'
+import { startDns, type Dns, type Zone } from './dns.ts'
 import type { Mx } from './mx.ts'
 
 /** Where MX hosts of flows listen: port 25 as in the world, where this user may open it. */
@@ -51,6 +51,9 @@ export interface Relay extends AsyncDisposable {
   readonly folder: string
   readonly real: RealRelay
   readonly clock: ManualClock
+  readonly dns: Dns
+  /** What its log has said so far; nothing unless the environment says WAYPOST_LOG. */
+  readonly log: () => string
   readonly events: readonly RelayEvent[]
   /** Rejects when the relay refuses it. */
   send(mail: Mail): Promise<MessageId>
@@ -61,7 +64,11 @@ export interface Relay extends AsyncDisposable {
   ): Promise<Extract<RelayEvent, { kind: Kind }>>
   /** Lets time pass: `15m`. */
   pass(duration: string): void
+  /** Writes files of the config folder, or removes them (`undefined`), and waits until they count. */
+  setFiles(files: Readonly<Record<string, string | undefined>>): Promise<void>
   entries(id: MessageId): Promise<readonly Entry[]>
+  /** Resolves when this holds; asked again after every event. */
+  holds(condition: () => boolean): Promise<void>
 }
 
 const FILES = {
@@ -95,7 +102,15 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
   })
   const environment = options.environment ?? {}
   const watch = (event: RelayEvent): void => events.add(event)
-  const world = { ...realWorld, clock, chance: () => 0, environment, terminal: false, watch }
+  let log = ''
+  const output = {
+    write(text: string, done: () => void) {
+      log += text
+      done()
+    },
+  }
+  const chance = (): number => 0
+  const world = { ...realWorld, clock, chance, environment, terminal: false, watch, output }
   const real = parts.use(await startReal(settings, world))
   const { port } = real.status().listeners[0]!
   const owned = parts.move()
@@ -104,20 +119,36 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
     folder,
     real,
     clock,
+    dns,
+    log: () => log,
     events: events.all,
     send: (mail) => send(port, mail),
     until: (kind, id) => events.until(kind, id),
+    holds: (condition) => events.holds(condition),
     pass: (duration) => clock.pass(parseDuration(duration)!),
+    async setFiles(files) {
+      const before = events.all.filter(isReload).length
+      await writeFiles(folder, files)
+      await events.holds(() => events.all.filter(isReload).length > before)
+    },
     entries: async (id) => (await real.queue.find({ ids: [id] }, { limit: 100 })).entries,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }
 
-async function writeFiles(folder: string, files: Readonly<Record<string, string>>): Promise<void> {
+async function writeFiles(
+  folder: string,
+  files: Readonly<Record<string, string | undefined>>,
+): Promise<void> {
   for (const [name, text] of Object.entries(files)) {
     await mkdir(dirname(join(folder, name)), { recursive: true })
-    await writeFile(join(folder, name), text)
+    if (text === undefined) await rm(join(folder, name))
+    else await writeFile(join(folder, name), text)
   }
+}
+
+function isReload(event: RelayEvent): boolean {
+  return event.kind === 'note' && event.text === 'The policies were reloaded'
 }
 
 function zoneOf(domains: NonNullable<RelayOptions['mx']>): Zone {
@@ -170,6 +201,15 @@ class Events {
         return found as Extract<RelayEvent, { kind: Kind }>
       }
       if (Date.now() > deadline) throw new Error(`No "${kind}" of ${id}: ${this.told()}`)
+      await this.#more(deadline - Date.now())
+    }
+  }
+
+  /** Resolves when this holds; asked again after every event. */
+  async holds(condition: () => boolean): Promise<void> {
+    const deadline = Date.now() + PATIENCE
+    while (!condition()) {
+      if (Date.now() > deadline) throw new Error(`Not yet: ${String(condition)}: ${this.told()}`)
       await this.#more(deadline - Date.now())
     }
   }
