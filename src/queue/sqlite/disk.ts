@@ -1,5 +1,6 @@
 // The reserve of free space: while less is free nothing new is accepted, so that settling can go
-// on. Free space is asked at most once a second, and never waited for.
+// on. Free space is asked at most once a second, and never waited for; what is stored meanwhile is
+// counted, or a small disk would be full before the next look.
 
 import { statfs } from 'node:fs/promises'
 
@@ -38,6 +39,11 @@ export class Disk {
   get isFull(): boolean {
     if (Math.abs(this.#clock.now() - this.#askedAt) >= FRESH && !this.#asking) void this.#refresh()
     return this.#space.free < this.#reserve
+  }
+
+  /** So much was written since. */
+  took(bytes: number): void {
+    this.#space = { ...this.#space, free: this.#space.free - bytes }
   }
 
   async #refresh(): Promise<void> {

@@ -24,7 +24,7 @@ export function driverOf(db: DatabaseSync, filter: Filter): Driver {
   if (ids !== undefined) return byIds(db, ids)
   if (to?.includes('@') === true) return byRecipient('r.address = ?', [plainAddress(to)])
   if (from === '<>' || from?.includes('@') === true) return bySender(plainAddress(from))
-  const domain = filter.domain ?? to
+  const domain = filter.domain ?? to ?? mxOf(filter.destination)
   const live = states?.every((state) => !isEnd(state)) === true
   if (live && ((domain === undefined && filter.queue === undefined) || fewQueued(db)))
     return byDelivery(states)
@@ -33,6 +33,11 @@ export function driverOf(db: DatabaseSync, filter: Filter): Driver {
   if (domain !== undefined) return byRecipient('r.domain = ?', [domain.toLowerCase()])
   if (filter.queue !== undefined) return byRecipient('r.queue = ?', [filter.queue])
   return byRecipient('true', [])
+}
+
+/** The domain of a destination by MX, whose recipients are all of that domain; not of a hop. */
+function mxOf(destination: string | undefined): string | undefined {
+  return destination?.includes('/') === true ? undefined : destination
 }
 
 const DELIVERY = `LEFT JOIN delivery d

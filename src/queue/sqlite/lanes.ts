@@ -178,8 +178,8 @@ export class Lanes {
     }
     if (stop !== undefined) this.suspended.delete(lane.name)
     if (some) this.#offer(lane)
-    else if (lane.next < Infinity) this.#wakeAt(lane, lane.next)
-    else if (isForgotten(lane)) this.#lanes.delete(lane.name)
+    else this.#wakeAt(lane, lane.next)
+    if (isForgotten(lane)) this.#lanes.delete(lane.name)
   }
 
   /** Stops were lifted: all lanes take their places again. */
@@ -195,10 +195,11 @@ export class Lanes {
     this.woken = true
   }
 
+  /** Whatever the heap has of it under another time counts no more. */
   #wakeAt(lane: Lane, at: number): void {
-    if (at >= lane.wakeAt) return
+    if (at === lane.wakeAt) return
     lane.wakeAt = at
-    this.#later.push(at, lane)
+    if (at < Infinity) this.#later.push(at, lane)
   }
 
   /** The most urgent band that has a claimable lane, and the next one below it. */

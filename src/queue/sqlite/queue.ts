@@ -120,7 +120,10 @@ class SqliteQueue implements Queue {
 
   async store(id: MessageId, chunks: AsyncIterable<Uint8Array> | Uint8Array): Promise<ContentRef> {
     this.#checkSpace()
-    return await this.#parts.content.store(id, chunks)
+    const ref = await this.#parts.content.store(id, chunks)
+    // Small content is written twice: to the log, and from there to the database.
+    this.#parts.disk.took(ref.bytes === undefined ? ref.size : 2 * ref.size)
+    return ref
   }
 
   discard(content: ContentRef): Promise<void> {
