@@ -2,12 +2,13 @@
 // delivered, and mail is taken again by itself when there is room.
 
 import { execFileSync } from 'node:child_process'
+import { appendFileSync, rmSync } from 'node:fs'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { startProcess, until } from '../peers/process.ts'
-import { numbered, openTalk, sendMail } from '../peers/smtp-load.ts'
+import { numbered, openTalk, sendMail, type Talk } from '../peers/smtp-load.ts'
 import { startTally } from '../peers/tally.ts'
 import { waiting } from './world.ts'
 
@@ -27,7 +28,7 @@ if (disk === undefined) console.warn('SKIPPED: a full disk needs a mount of tmpf
 
 test.skipIf(disk === undefined)(
   'a disk that fills up loses nothing that was accepted',
-  { timeout: 60_000 },
+  { timeout: 90_000 },
   async () => {
     await using folder = disk!
     await using tally = await startTally()
@@ -35,30 +36,61 @@ test.skipIf(disk === undefined)(
     await using relay = await startProcess({
       hop: tally.port,
       data: join(folder.path, 'data'),
-      environment: { WAYPOST_DISK_RESERVE: '1B' },
+      environment: { WAYPOST_DISK_RESERVE: '8MB' },
     })
     await using talk = await openTalk(relay.port)
-    const accepted: number[] = []
-    let reply = ''
-    for (let number = 1; number < 2000; number++) {
-      reply = await sendMail(talk, { ...MAIL, content: numbered(number, 100_000) })
-      if (!reply.startsWith('250')) break
-      accepted.push(number)
-    }
-    expect(reply).toMatch(/^452 4\.3\.1 /)
+    const accepted = await fill(talk, 1)
     expect(accepted.length).toBeGreaterThan(20)
-
     tally.rules = {}
-    const arrived = (): boolean =>
-      new Set(tally.mails.map((mail) => mail.number)).size >= accepted.length
-    await until(arrived, () => `all ${accepted.length}, only ${tally.mails.length}`, 30_000)
-    expect([...new Set(tally.mails.map(({ number }) => number))].sort(byNumber)).toEqual(accepted)
+    const arrived = (): (number | undefined)[] => tally.mails.map(({ number }) => number)
+    await until(() => arrived().length >= accepted.length, 'all that was accepted', 30_000)
+    expect(arrived().sort(byNumber)).toEqual(accepted)
+    await until(() => takes(talk, 5000), 'a 250 when there is room again')
+
+    // Now somebody else takes the last byte, reserve and all.
+    tally.rules = { recipient: () => '451 4.2.0 Not now' }
+    expect(await takes(talk, 5001)).toBe(true)
+    const ballast = takeAll(folder.path)
+    expect(await sendMail(talk, { ...MAIL, content: numbered(6000, 1000) })).toMatch(/^45[12] 4/)
+    tally.rules = {}
+    rmSync(ballast)
+    await until(() => takes(talk, 5002), 'a 250 when the ballast is gone')
+    await until(() => arrived().includes(5001) && arrived().includes(5002), 'all', 30_000)
     await until(async () => (await waiting(relay)).length === 0, 'an empty queue')
-    const again = async (): Promise<boolean> =>
-      (await sendMail(talk, { ...MAIL, content: numbered(5000, 1000) })).startsWith('250')
-    await until(again, 'a 250 after there is room')
+    expect(new Set(arrived()).size).toBe(arrived().length)
   },
 )
+
+/** Sends until the relay has no room; the numbers of what it took. */
+async function fill(talk: Talk, first: number): Promise<number[]> {
+  const accepted: number[] = []
+  for (let number = first; number < first + 2000; number++) {
+    const reply = await sendMail(talk, { ...MAIL, content: numbered(number, 100_000) })
+    if (!reply.startsWith('250')) {
+      expect(reply).toMatch(/^452 4\.3\.1 /)
+      return accepted
+    }
+    accepted.push(number)
+  }
+  throw new Error('The disk does not fill up')
+}
+
+async function takes(talk: Talk, number: number): Promise<boolean> {
+  const reply = await sendMail(talk, { ...MAIL, content: numbered(number, 1000) })
+  return reply.startsWith('250')
+}
+
+/** Fills the disk to the last byte. */
+function takeAll(folder: string): string {
+  const path = join(folder, 'ballast')
+  for (const size of [1 << 20, 1 << 12])
+    try {
+      for (;;) appendFileSync(path, Buffer.alloc(size))
+    } catch {
+      // ENOSPC is what this is for.
+    }
+  return path
+}
 
 function byNumber(one = 0, other = 0): number {
   return one - other
@@ -71,7 +103,7 @@ async function smallDisk(): Promise<({ readonly path: string } & AsyncDisposable
     await rm(path, { recursive: true, force: true })
   }
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'none', path], { stdio: 'ignore' })
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=32m', 'none', path], { stdio: 'ignore' })
   } catch {
     await rm(path, { recursive: true, force: true })
     return undefined

@@ -61,7 +61,7 @@ async function sendLarge(port: number, number: number): Promise<string> {
   talk.write(numbered(number, 100))
   for (let sent = 0; sent < BYTES; sent += PIECE.length)
     if (!talk.socket.write(PIECE)) await drained(talk.socket)
-  return talk.say('.')
+  return await talk.say('.') // or the connection is gone before the reply
 }
 
 function drained(socket: import('node:net').Socket): Promise<void> {

@@ -1,6 +1,7 @@
 // The reserve of free space: while less is free nothing new is accepted, so that settling can go
-// on. Free space is asked at most once a second, and never waited for; what is stored meanwhile is
-// counted, or a small disk would be full before the next look.
+// on. What is free inside our own files counts too, because they never shrink. Space is asked at
+// most once a second, and never waited for; what is stored meanwhile is counted, or a small disk
+// would be full before the next look.
 
 import { statfs } from 'node:fs/promises'
 
@@ -26,6 +27,8 @@ export class Disk {
   #reserve: number
   #clock: Clock
   #ask: () => Promise<Space>
+  /** Bytes that are free inside our own files. */
+  spare: () => Promise<number> = () => Promise.resolve(0)
 
   /** Without a reserve it is the smaller of 1 GB and 5 %. */
   constructor(clock: Clock, space: Space, reserve: number | undefined, ask: () => Promise<Space>) {
@@ -49,7 +52,8 @@ export class Disk {
   async #refresh(): Promise<void> {
     this.#asking = true
     try {
-      this.#space = await this.#ask()
+      const [space, spare] = await Promise.all([this.#ask(), this.spare()])
+      this.#space = { ...space, free: space.free + spare }
       this.#askedAt = this.#clock.now()
     } catch {
       // A folder that cannot be asked cannot be written either: the commit says so.

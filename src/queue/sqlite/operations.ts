@@ -32,6 +32,8 @@ export function run(store: Store, operation: Operation): unknown {
       return store.lanes.nextDue(store.now)
     case 'tick':
       return undefined
+    case 'spare':
+      return spareOf(store)
     case 'full':
       return setFull(store, operation[1], operation[2])
     case 'suspend':
@@ -59,6 +61,13 @@ function settleAndTake(store: Store, row: SettleRow): TakenRow | undefined {
   settle(store, row)
   const lease = row[11]
   return lease === null ? undefined : take(store, lease)
+}
+
+/** Bytes of the database's file that hold nothing: it never shrinks, and grows only without them. */
+function spareOf({ db }: Store): number {
+  const read = (name: string): number =>
+    Number(Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0])
+  return read('freelist_count') * read('page_size')
 }
 
 function setFull(store: Store, lanes: readonly string[], full: boolean): void {

@@ -110,6 +110,7 @@ class SqliteQueue implements Queue {
       opened,
     })
     worker.on('error', (cause) => this.#lost(cause))
+    parts.disk.spare = () => this.#batches.call(['spare'], Number)
     // The alarm of what is due already, or will be.
     this.#batches.call(['tick'], nothing).catch(nothing)
   }

@@ -93,6 +93,7 @@ export type Operation =
     ]
   | readonly ['nextDue']
   | readonly ['tick']
+  | readonly ['spare']
   | readonly ['steer', act: Act, filter: Filter, by: OperatorAct, cursor: string | null]
   | readonly ['hold', scope: string, by: OperatorAct]
   | readonly ['unhold', scope: string]
