@@ -90,7 +90,7 @@ export class Attempt {
       const result = await connection.send(transaction)
       this.#slot.site.took(this.#options.clock.now() - before)
       // A limit between transactions: nothing was tried, and a fresh connection knows no such limit.
-      if (result.connection === 'limit') this.#options.sites.retire(this.#slot)
+      if (result.connection === 'limit') await this.#options.sites.retire(this.#slot)
       else return this.#sent(connection, result, plan)
     }
   }
@@ -103,7 +103,7 @@ export class Attempt {
     if (connection !== undefined) {
       if (this.#slot.key === key && this.#fits(connection))
         return { kind: 'connected', connection, notes: [] }
-      sites.retire(this.#slot)
+      await sites.retire(this.#slot)
     }
     this.#slot.key = key
     const before = clock.now()
@@ -151,7 +151,7 @@ export class Attempt {
     )
     const first = firstOf(result)
     const lost = result.connection === 'lost'
-    if (lost) sites.retire(this.#slot)
+    if (lost) void sites.retire(this.#slot)
     if (first?.kind === 'deferred' && first.scope === 'site') {
       site.fail(this.#slot)
       health.unreachable(site, plan.retry, formatReply(first.reply))
@@ -213,7 +213,7 @@ export class Attempt {
     const text = `Cannot attempt "${this.#delivery.id}"`
     report({ kind: 'note', at: now, level: 'error', text, cause: describe(error) })
     const connection = this.#slot.connection
-    if (connection !== undefined && !connection.usable) sites.retire(this.#slot)
+    if (connection !== undefined && !connection.usable) void sites.retire(this.#slot)
     const { retry, giveUpAfter } = policy().queue(this.#delivery.queue)
     const expireAt = this.#delivery.acceptedAt + giveUpAfter
     const terms = this.#terms({ kind: 'send', recipients: [], retry, expireAt, signing: undefined })

@@ -54,6 +54,8 @@ export class Site {
   failed = 0
   /** Connections that are up; the others of `busy` are being opened. */
   live = 0
+  /** Connections that are saying goodbye. */
+  leaving = 0
   /** When somebody last wanted something from it. */
   usedAt = 0
   #slow = true
@@ -90,7 +92,7 @@ export class Site {
   }
 
   hasRoom(now: number): boolean {
-    return this.busy < this.limit(now)
+    return this.busy + this.leaving < this.limit(now)
   }
 
   /** Connections that are up, or may yet be. */

@@ -103,13 +103,16 @@ export class Sites {
     this.#say('opened')
   }
 
-  /** Parts with the connection of a slot that goes on without it. */
-  retire(slot: Slot): void {
+  /**
+   * Parts with the connection of a slot that goes on without it; resolves when it is gone, so that
+   * the server never sees one more than its limit.
+   */
+  async retire(slot: Slot): Promise<void> {
     const { connection, site } = slot
     slot.connection = undefined
     if (connection === undefined) return
     site.live--
-    this.#quit(connection)
+    await this.#quit(site, connection)
   }
 
   /** Others wait for a connection that this lane could give up. */
@@ -227,7 +230,7 @@ export class Sites {
       this.#remove(site, at)
       if (connection.usable) return connection
       site.live--
-      this.#quit(connection)
+      void this.#quit(site, connection)
     }
     return undefined
   }
@@ -243,7 +246,7 @@ export class Sites {
     const worth = connection.usable && connection.taken < site.limits.messagesPerConnection
     if (!worth || this.#closed) {
       site.live--
-      return this.#quit(connection)
+      return void this.#quit(site, connection)
     }
     site.idle.push({ connection, key, since: this.#now() })
     this.capacity.idle++
@@ -265,7 +268,7 @@ export class Sites {
     const { connection } = site.idle[0]!
     this.#remove(site, 0)
     site.live--
-    this.#quit(connection)
+    void this.#quit(site, connection)
   }
 
   #remove(site: Site, at: number): void {
@@ -274,11 +277,17 @@ export class Sites {
     if (site.idle.length === 0) this.#withIdle.delete(site)
   }
 
-  #quit(connection: Connection): void {
+  // Until the server has said goodbye the connection counts there.
+  async #quit(site: Site, connection: Connection): Promise<void> {
     this.#say('closed')
+    if (!connection.usable) return connection.destroy()
+    site.leaving++
     const quitting = connection.quit().catch(() => connection.destroy())
     this.#quitting.add(quitting)
-    void quitting.then(() => this.#quitting.delete(quitting))
+    await quitting
+    this.#quitting.delete(quitting)
+    site.leaving--
+    this.serve(site)
   }
 
   #prune(now: number): void {

@@ -57,6 +57,8 @@ export interface Relay extends AsyncDisposable {
   readonly events: readonly RelayEvent[]
   /** Rejects when the relay refuses it. */
   send(mail: Mail): Promise<MessageId>
+  /** Many at once, over a few connections; the ids in the order of the mails. */
+  sendAll(mails: readonly Mail[]): Promise<MessageId[]>
   /** Resolves with the first event of this kind (for this message) that no call has had yet. */
   until<Kind extends RelayEvent['kind']>(
     kind: Kind,
@@ -123,6 +125,7 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
     log: () => log,
     events: events.all,
     send: (mail) => send(port, mail),
+    sendAll: (mails) => sendAll(port, mails),
     until: (kind, id) => events.until(kind, id),
     holds: (condition) => events.holds(condition),
     pass: (duration) => clock.pass(parseDuration(duration)!),
@@ -161,8 +164,23 @@ function zoneOf(domains: NonNullable<RelayOptions['mx']>): Zone {
   return zone
 }
 
-async function send(port: number, mail: Mail): Promise<MessageId> {
-  const application = createTransport({ host: '127.0.0.1', port, ignoreTLS: true })
+function send(port: number, mail: Mail): Promise<MessageId> {
+  return sendOver(createTransport({ host: '127.0.0.1', port, ignoreTLS: true }), mail)
+}
+
+async function sendAll(port: number, mails: readonly Mail[]): Promise<MessageId[]> {
+  const pool = { pool: true, maxConnections: 5, maxMessages: Infinity } as const
+  const application = createTransport({ host: '127.0.0.1', port, ignoreTLS: true, ...pool })
+  try {
+    return await Promise.all(mails.map((mail) => sendOver(application, mail)))
+  } finally {
+    application.close()
+  }
+}
+
+type Application = Pick<ReturnType<typeof createTransport>, 'sendMail'>
+
+async function sendOver(application: Application, mail: Mail): Promise<MessageId> {
   const { from = 'ana@near.example', to, subject = 'Hello', text = 'Hello.\n', raw, dsn } = mail
   const envelope = {
     from: from === '<>' ? '' : from,
