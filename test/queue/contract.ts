@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest'
 import type { Queue } from '../../src/queue/port.ts'
 import { ManualClock } from '../peers/clock.ts'
 import { contractOfActs } from './contract-acts.ts'
+import { contractOfChance } from './contract-chance.ts'
 import { contractOfFinding } from './contract-finding.ts'
 import { contractOfLanes } from './contract-lanes.ts'
 import { attempt, claimOne, deferred, delivered, ends, HOUR, mailOf, outcome } from './mail.ts'
@@ -24,6 +25,7 @@ export function contract(name: string, open: Open): void {
   describe(`${name}: settling`, () => contractOfSettling(open))
   describe(`${name}: lanes and leases`, () => contractOfLanes(open))
   describe(`${name}: acts of operators`, () => contractOfActs(open))
+  describe(`${name}: by chance`, () => contractOfChance(open))
   describe(`${name}: finding`, () => contractOfFinding(open))
 }
 
