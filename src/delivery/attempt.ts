@@ -82,6 +82,7 @@ export class Attempt {
 
   async #send(prepared: Prepared, plan: ToSend): Promise<Made> {
     const transaction = this.#transaction(prepared, plan)
+    this.#noteQueue()
     for (;;) {
       const reached = await this.#connection()
       if (reached.kind === 'failed') return this.#unreached(reached, plan)
@@ -193,6 +194,12 @@ export class Attempt {
         return may
       },
     }
+  }
+
+  #noteQueue(): void {
+    const { queue } = this.#delivery
+    const { name } = this.#options.policy().queue(queue)
+    if (name !== queue) this.#notes.push(`The queue "${queue}" has no file: ${name} is used`)
   }
 
   #terms({ retry, expireAt }: ToSend) {

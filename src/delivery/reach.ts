@@ -46,6 +46,8 @@ export interface ReachOptions {
   readonly mx: Mx
   readonly connect: Connect
   readonly clock: Clock
+  /** From 0 up to 1. */
+  readonly chance: () => number
 }
 
 /** Addresses that one attempt calls: more would be work for strangers. */
@@ -96,13 +98,13 @@ interface Candidate {
 // First where the last attempt may have arrived, then by preference, and then those that could not be
 // reached just now.
 async function* candidates(
-  { mx, clock }: ReachOptions,
+  { mx, clock, chance }: ReachOptions,
   site: Site,
   { route }: Call,
   first: LastAttempt | undefined,
 ): AsyncGenerator<Candidate> {
   const avoided: Candidate[] = []
-  const hosts = firstBy(site.hosts, (host) => host.name === first?.host)
+  const hosts = firstBy(drawLots(site.hosts, chance), (host) => host.name === first?.host)
   for (const host of hosts) {
     const found = await mx.addresses(host, route)
     if (found.kind === 'failed') {
@@ -117,6 +119,16 @@ async function* candidates(
     }
   }
   yield* avoided
+}
+
+// Hosts of equal preference share the load: each connection draws anew (RFC 5321 5.1), because one
+// look-up may serve thousands of them.
+function drawLots(hosts: readonly Host[], chance: () => number): readonly Host[] {
+  if (hosts.length === 1) return hosts
+  return hosts
+    .map((host) => ({ host, lot: chance() }))
+    .sort((one, other) => one.host.preference - other.host.preference || one.lot - other.lot)
+    .map(({ host }) => host)
 }
 
 function firstBy<Item>(items: readonly Item[], isFirst: (item: Item) => boolean): readonly Item[] {

@@ -34,6 +34,8 @@ export interface RelayOptions {
   /** The data folder of a relay before this one. */
   readonly data?: string
   readonly clock?: ManualClock
+  /** Instead of one that is always 0. */
+  readonly chance?: () => number
 }
 
 export interface Mail {
@@ -111,7 +113,7 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
       done()
     },
   }
-  const chance = (): number => 0
+  const chance = options.chance ?? ((): number => 0)
   const world = { ...realWorld, clock, chance, environment, terminal: false, watch, output }
   const real = parts.use(await startReal(settings, world))
   const { port } = real.status().listeners[0]!
