@@ -14,19 +14,20 @@ const CALLS = 'trace=read,readv,recvfrom,recvmsg,write,writev,sendto,sendmsg,fsy
 const MAIL = { from: 'app@near.example', to: ['ok@far.example'] }
 
 describe.skipIf(missing !== undefined)('Stable storage, seen by strace', () => {
-  for (const [name, bytes] of [
-    ['a small message', 2000],
-    ['content that is stored apart', 2_000_000],
-  ] as const)
-    test(`an fsync lies between the last byte of ${name} and its 250`, async () => {
-      await using relay = await startProcess({ hop: 9 })
-      await using talk = await openTalk(relay.port)
-      await sendMail(talk, { ...MAIL, content: numbered(1, bytes) })
-      await using calls = await attach(relay.pid, '-s', '70000', '-e', CALLS)
-      expect(await sendMail(talk, { ...MAIL, content: numbered(2, bytes) })).toMatch(/^250 /)
-      await calls.detach()
-      expect(syncsBeforeTheReply(await calls.lines())).not.toEqual([])
-    })
+  test.for([
+    { name: 'a small message', bytes: 2000, synced: [/-wal>/] },
+    { name: 'large content', bytes: 2_000_000, synced: [/\/content\//, /\/content>/, /-wal>/] },
+  ])('fsyncs lie between the last byte of $name and its 250', async ({ bytes, synced }) => {
+    await using relay = await startProcess({ hop: 9 })
+    await using talk = await openTalk(relay.port)
+    await sendMail(talk, { ...MAIL, content: numbered(1, bytes) })
+    await using calls = await attach(relay.pid, '-s', '70000', '-e', CALLS)
+    expect(await sendMail(talk, { ...MAIL, content: numbered(2, bytes) })).toMatch(/^250 /)
+    await calls.detach()
+    const seen = syncsBeforeTheReply(await calls.lines())
+    // In this order: the file, its name in the folder, and then the commit that owns it.
+    expect(seen).toMatchObject(synced.map((file) => expect.stringMatching(file) as string))
+  })
 
   test('a failing fsync gives 451 and queues nothing; then the relay recovers by itself', async () => {
     await using tally = await startTally()
@@ -73,19 +74,17 @@ describe.skipIf(missing !== undefined)('Stable storage, seen by strace', () => {
   })
 })
 
-/** Completed syncs between the end of the read that brought the dot and the write of the 250. */
+/** Syncs that began after the read of the dot and ended before the write of the 250. */
 function syncsBeforeTheReply(lines: readonly string[]): string[] {
   const reply = lines.findLastIndex((line) => line.includes('"250 2.0.0 '))
   const dot = lines.slice(0, reply).findLastIndex((line) => /\\r\\n\.\\r\\n"/.test(line))
   expect(dot, 'the read of the dot').toBeGreaterThan(-1)
-  // A call that began before the dot was read is not seen as begun after it.
   const between = lines.slice(dot + 1, reply)
   return between.filter((line, n) => {
-    if (/ f(data)?sync\(.*\) += 0/.test(line)) return true
-    const [, thread] = /^(\d+) +<\.\.\. f(?:data)?sync resumed>.* = 0/.exec(line) ?? []
-    const began = (other: string): boolean =>
-      other.startsWith(`${thread} `) && / f(data)?sync\(/.test(other)
-    return thread !== undefined && between.slice(0, n).some(began)
+    const [, thread = '', end = ''] = /^(\d+) +f(?:data)?sync\((.*)/.exec(line) ?? []
+    if (!end.includes('<unfinished')) return end.endsWith(' = 0')
+    const resumed = new RegExp(`^${thread} +<\\.\\.\\. f(data)?sync resumed>.* = 0$`)
+    return between.slice(n).some((later) => resumed.test(later))
   })
 }
 
