@@ -4,7 +4,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync } from 'node:fs'
-import { mkdtemp, rm, stat } from 'node:fs/promises'
+import { chown, mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -249,6 +249,13 @@ test('reading where there is no queue says so and creates nothing', async () => 
   await using world = await openWorld()
   await expect(openSqliteReader(world.folder)).rejects.toThrow('there is no')
   expect(readdirSync(world.folder)).toEqual([])
+})
+
+test.skipIf(process.getuid?.() !== 0)('the queue of another user is not read', async () => {
+  await using world = await openWorld()
+  await (await world.open())[Symbol.asyncDispose]()
+  await chown(world.folder, 1234, 1234)
+  await expect(openSqliteReader(world.folder)).rejects.toThrow('it belongs to 1234')
 })
 
 test('mail that had to leave memory before its first attempt is read from the store', async () => {

@@ -55,7 +55,13 @@ export class Batches {
   ): Promise<Value> {
     return new Promise((resolve, fail) => {
       if (this.#ended !== undefined) return fail(this.#ended)
-      const answer = (value: unknown): void => resolve(read(value))
+      const answer = (value: unknown): void => {
+        try {
+          resolve(read(value))
+        } catch (cause) {
+          fail(new QueueError('failing', `Cannot read the answer to "${operation[0]}"`, { cause }))
+        }
+      }
       this.#waiting.push({ operation, parcels, answer, fail })
       this.#schedule()
     })

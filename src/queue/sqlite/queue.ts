@@ -48,8 +48,7 @@ const GIGABYTE = 1024 ** 3
 /** Opens the data folder, which is then this relay's alone until the queue is disposed of. */
 export async function openSqliteQueue(options: SqliteOptions): Promise<Queue> {
   const { folder, clock, diskReserve } = options
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-  await chmod(folder, 0o700)
+  await prepareFolder(folder)
   const content = new Content(folder)
   await content.prepare()
   const ask = options.space ?? (() => spaceOf(folder))
@@ -61,6 +60,16 @@ export async function openSqliteQueue(options: SqliteOptions): Promise<Queue> {
   })
   const reader = new ReaderThread(folder)
   return new SqliteQueue(options, { content, disk, writer, reader })
+}
+
+async function prepareFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    await chmod(folder, 0o700)
+  } catch (cause) {
+    const { message } = cause as Error
+    throw new Error(`Cannot use the data folder "${folder}": ${message}`, { cause })
+  }
 }
 
 interface Parts {

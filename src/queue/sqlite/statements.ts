@@ -2,7 +2,7 @@
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 
-const TEXTS = {
+export const STATEMENTS = {
   addMessage: `INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
   addContent: `INSERT INTO content VALUES (?, ?)`,
   addDelivery: `INSERT INTO delivery VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, NULL)`,
@@ -91,11 +91,11 @@ const TEXTS = {
   lastMessage: `SELECT coalesce(max(id), 0) FROM message`,
 } as const
 
-export type Statements = { readonly [Name in keyof typeof TEXTS]: StatementSync }
+export type Statements = { readonly [Name in keyof typeof STATEMENTS]: StatementSync }
 
 /** Rows come as arrays: objects with names cost more than the look-up itself. */
 export function prepareAll(db: DatabaseSync): Statements {
-  const entries = Object.entries(TEXTS).map(([name, text]) => {
+  const entries = Object.entries(STATEMENTS).map(([name, text]) => {
     const statement = db.prepare(text)
     statement.setReturnArrays(true)
     return [name, statement] as const
