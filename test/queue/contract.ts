@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from 'vitest'
 
-import type { Queue } from '../../src/queue/port.ts'
+import type { Queue, RecipientResult } from '../../src/queue/port.ts'
 import { ManualClock } from '../peers/clock.ts'
 import { contractOfActs } from './contract-acts.ts'
 import { contractOfChance } from './contract-chance.ts'
@@ -268,6 +268,31 @@ function contractOfSettling(open: Open): void {
       attempt(clock, again, (n) => deferred(n, clock.now())),
     )
     expect((await takeFrom(queue, lease)).last).toBeUndefined()
+  })
+
+  test('an unknown outcome is remembered while others are tried, or nobody is', async () => {
+    await using opened = await open()
+    const { queue, clock } = opened
+    await send(queue, clock, { to: ['a@far.example', 'b@far.example'] })
+    const { delivery, lease } = await takeOne(queue)
+    const now = clock.now()
+    const unknown = (n: number): RecipientResult => {
+      return { n, outcome: outcome('unknown'), verdict: { kind: 'retry', due: now } }
+    }
+    await queue.settle(
+      delivery,
+      attempt(clock, delivery, (n) => (n === 0 ? unknown(n) : deferred(n, now))),
+    )
+    const trouble = outcome('deferred', 421, 'no host answers')
+    const steps: ((n: number) => RecipientResult)[] = [
+      (n) => (n === 0 ? { n, verdict: { kind: 'untried' } } : deferred(n, now)),
+      (n) => ({ n, outcome: trouble, verdict: { kind: 'untried' } }),
+    ]
+    for (const step of steps) {
+      const again = await takeFrom(queue, lease)
+      await queue.settle(again, attempt(clock, again, step))
+    }
+    expect((await takeFrom(queue, lease)).last).toMatchObject({ kind: 'unknown' })
   })
 
   test('a notice is accepted in the step that ends the recipient, and once', async () => {

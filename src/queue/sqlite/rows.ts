@@ -57,7 +57,7 @@ export function settleRow(
   return [
     ...([message, n, at, results.map(resultRow)] as const),
     isWorthTelling(settlement) ? factOf(id, settlement) : null,
-    attempt !== undefined,
+    last !== undefined || isWhole(settlement),
     last === undefined ? null : JSON.stringify(last),
     expireAt ?? null,
     warnAt,
@@ -101,6 +101,13 @@ function factOf(delivery: DeliveryId, settlement: Settlement): string {
     moveTo,
     notices: ids?.length === 0 ? undefined : ids,
   })
+}
+
+// Trouble before MAIL and an attempt of some recipients leave what is known of the others: what may
+// have arrived goes first to the same host, and its notice says so.
+function isWhole({ attempt, results }: Settlement): boolean {
+  if (attempt === undefined) return false
+  return results.every(({ outcome, verdict }) => outcome && verdict.kind !== 'untried')
 }
 
 function lastOf({ attempt, results }: Settlement): LastAttempt | undefined {

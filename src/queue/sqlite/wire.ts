@@ -63,7 +63,7 @@ export type SettleRow = readonly [
   results: readonly ResultRow[],
   /** JSON of the fact; `null` when nothing happened that is worth telling. */
   fact: string | null,
-  /** An attempt was made, so `last` replaces what was known. */
+  /** All of them were tried, so `last` replaces what was known. */
   attempted: boolean,
   last: string | null,
   expire: number | null,
