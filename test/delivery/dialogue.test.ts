@@ -52,14 +52,20 @@ test('no server brings outcomes and what it took apart', { timeout: 60_000 }, as
       fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 4 }),
       async (script, counts) => {
         await using mx = await startMx(script)
-        await converse(mx, counts)
+        await converse(mx, counts, isHonest(script))
       },
     ),
     { numRuns: 150 },
   )
 })
 
-async function converse(mx: Mx, counts: readonly number[]): Promise<void> {
+// A server that answers one command twice can have its second answer read as that of the dot;
+// nobody can tell, when it comes after the dot was sent.
+function isHonest(script: object): boolean {
+  return !JSON.stringify(script).includes('250 twice')
+}
+
+async function converse(mx: Mx, counts: readonly number[], honest: boolean): Promise<void> {
   const target = { host: mx.address, address: mx.address, port: mx.port, tls: 'none' } as const
   const { signal } = new AbortController()
   const options = { helloName: 'near.example', clock: systemClock, signal, timeouts: TIMEOUTS }
@@ -78,7 +84,7 @@ async function converse(mx: Mx, counts: readonly number[]): Promise<void> {
       size: content.length,
       content,
     })
-    check(mx, message, numbers, result)
+    check(mx, message, numbers, result, honest)
     if (result.connection !== 'ready') break
   }
   await connection.quit()
@@ -89,6 +95,7 @@ function check(
   message: number,
   numbers: readonly number[],
   result: TransactionResult,
+  honest: boolean,
 ): void {
   const taken = mx.taken.find(({ content }) => content.includes(`Subject: ${message}\r\n`))
   if (result.connection === 'limit') {
@@ -99,7 +106,7 @@ function check(
   expect(decided).toEqual(numbers)
   for (const [n, { kind }] of result.outcomes) {
     const there = taken?.to.includes(`r${n}@far.example`) === true
-    if (kind === 'delivered') expect(there).toBe(true)
+    if (kind === 'delivered' && honest) expect(there).toBe(true)
     if (there) expect(['delivered', 'unknown']).toContain(kind)
   }
   for (const n of result.later) expect(taken?.to.includes(`r${n}@far.example`) ?? false).toBe(false)
