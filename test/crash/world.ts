@@ -114,9 +114,12 @@ export interface Doubles {
   readonly unexcused: readonly string[]
 }
 
+/** A connection goes on while so many of its deliveries are being settled (`delivery/lane.ts`). */
+const UNSETTLED = 3
+
 /**
  * A second copy is excused only when the relay died between the first one's final dot and its
- * settling: then that was the last transaction of a connection that was cut.
+ * settling: then that was among the last transactions of a connection that was cut.
  */
 export function doubles(tally: Tally): Doubles {
   const before = new Map<string, Tallied>()
@@ -135,7 +138,7 @@ export function doubles(tally: Tally): Doubles {
 
 function wasCutOff(mail: Tallied): boolean {
   const { call } = mail
-  return !call.quit && call.closed && call.mails.at(-1) === mail
+  return !call.quit && call.closed && call.mails.slice(-UNSETTLED).includes(mail)
 }
 
 function keysOf(mail: Tallied): string[] {
