@@ -6,12 +6,14 @@ import { startControl, type Status } from './admin/control.ts'
 import { startAdmin } from './admin/http.ts'
 import { picture } from './admin/picture.ts'
 import { systemClock, type Clock } from './base/clock.ts'
+import { stopSignal } from './base/stop.ts'
 import { createOutbound } from './delivery/outbound.ts'
 import { startDelivery, type DeliveryPart } from './delivery/delivery.ts'
 import { createLog, type LogOutput } from './events/log.ts'
 import { createMetrics, type Metrics } from './events/metrics.ts'
 import { createReport } from './events/report.ts'
 import { watchCertificate, type CertificateSource } from './listen/certificate.ts'
+import { Door } from './listen/door.ts'
 import { Guard } from './listen/guard.ts'
 import { startListener, type Listener } from './listen/listener.ts'
 import { parseAddress, type Address } from './mail/address.ts'
@@ -67,7 +69,7 @@ export async function startRelay(settings: Settings, world: World = realWorld): 
   const policy = (): Policy => policies.current()
   const certificate = await openCertificate(settings, world.clock, told.note)
   if (certificate !== undefined) parts.use(certificate)
-  const queue = parts.use(await openQueue(settings, world, told.report))
+  const queue = parts.use(await advised(openQueue(settings, world, told.report), ADVICE.data))
   told.watch(queue)
   const shared = { queue, policy, report: told.report, clock: world.clock }
   const delivery = parts.use(await openDelivery(settings, world, shared))
@@ -76,9 +78,9 @@ export async function startRelay(settings: Settings, world: World = realWorld): 
   const status = (): Status => statusOf(settings, running)
   parts.use(await startControl({ folder: settings.data, queue, status }))
   if (settings.admin !== undefined) {
-    const ready = (): string | undefined => (running.draining ? 'The relay is stopping' : undefined)
-    const admin = parts.use(await startAdmin({ ...settings.admin, ready, metrics: told.metrics }))
-    running.admin = admin.url
+    const ready = (): string | undefined => whyNotReady(running, queue)
+    const admin = startAdmin({ ...settings.admin, ready, metrics: told.metrics })
+    running.admin = parts.use(await advised(admin, ADVICE.admin)).url
   }
   running.listeners = parts.use(await openListeners(settings, shared, certificate)).all
 
@@ -90,9 +92,9 @@ export async function startRelay(settings: Settings, world: World = realWorld): 
     report: told.report,
     async drain(milliseconds) {
       running.draining = true
-      const end = world.clock.now() + milliseconds
-      await Promise.all(running.listeners.map((listener) => listener.close(milliseconds)))
-      await delivery.close(Math.max(0, end - world.clock.now()))
+      // At the same time: what a slow client still hands in waits in the queue for the next start.
+      const ends = running.listeners.map((listener) => listener.close(milliseconds))
+      await Promise.all([...ends, delivery.close(milliseconds)])
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
@@ -104,6 +106,28 @@ interface Running {
   listeners: readonly Listener[]
   admin?: string
   draining: boolean
+}
+
+function whyNotReady({ listeners, draining }: Running, queue: Queue): string | undefined {
+  if (draining) return 'The relay is stopping'
+  if (listeners.length === 0) return 'The relay is starting'
+  return queue.isFull() ? 'Free space is under WAYPOST_DISK_RESERVE: no mail is taken' : undefined
+}
+
+/** What to do when a part cannot start. */
+const ADVICE = {
+  data: 'WAYPOST_DATA names a folder that is this relay’s alone',
+  certificate: 'WAYPOST_TLS_CERT and WAYPOST_TLS_KEY name a PEM certificate chain and its key',
+  admin: 'set WAYPOST_ADMIN to another address, or to none',
+  listen: 'set WAYPOST_LISTEN to another address',
+} as const
+
+async function advised<T>(part: Promise<T>, advice: string): Promise<T> {
+  try {
+    return await part
+  } catch (error) {
+    throw new Error(`${(error as Error).message}; ${advice}`, { cause: error })
+  }
 }
 
 /** Runs the relay until a signal, drains and ends it; a second signal ends the process at once. */
@@ -123,18 +147,6 @@ export async function runRelay(settings: Settings): Promise<number> {
   noteTo(relay.report, systemClock)('info', 'Stopping: no new mail, attempts under way may finish')
   await relay.drain(settings.drain)
   return 0
-}
-
-function stopSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.once(signal, () => {
-        resolve()
-        // Nothing is lost by it: the queue is sound at every moment.
-        process.once(signal, () => process.exit(1))
-      })
-    }
-  })
 }
 
 function addresses({ listeners }: Status): string {
@@ -233,7 +245,7 @@ async function openCertificate(
 ): Promise<CertificateSource | undefined> {
   if (cert === undefined || key === undefined) return undefined
   const tell = (error: unknown): void => note('error', 'The certificate was not reloaded', error)
-  return watchCertificate({ cert, key }, clock, tell)
+  return advised(watchCertificate({ cert, key }, clock, tell), ADVICE.certificate)
 }
 
 interface Listeners extends AsyncDisposable {
@@ -247,11 +259,15 @@ async function openListeners(
 ): Promise<Listeners> {
   await using opened = new AsyncDisposableStack()
   const guard = new Guard(shared.clock, verifyPassword)
+  const door = new Door(() => shared.policy().listen)
   const tls = certificate === undefined ? {} : { tls: () => certificate.current() }
   const isFull = (): boolean => shared.queue.isFull()
-  const options = { ...shared, ...tls, isFull, hostname, postmaster, guard, verifyPassword }
+  const options = { ...shared, ...tls, isFull, hostname, postmaster, guard, door, verifyPassword }
   const all: Listener[] = []
-  for (const url of listen) all.push(opened.use(await startListener({ ...options, ...url })))
+  for (const url of listen) {
+    const listener = advised(startListener({ ...options, ...url }), ADVICE.listen)
+    all.push(opened.use(await listener))
+  }
   certificate?.onChange(({ key, cert }) => {
     for (const listener of all) listener.updateTls(key, cert)
   })

@@ -4,6 +4,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { bindError } from '../base/bind.ts'
 
 export interface AdminOptions {
   readonly host: string
@@ -25,7 +26,9 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
   )
   server.maxConnections = 100
   server.listen(options.port, options.host)
-  await once(server, 'listening')
+  await once(server, 'listening').catch((cause: Error) => {
+    throw bindError(options.host, options.port, cause)
+  })
   const { port } = server.address() as AddressInfo
   const host = options.host.includes(':') ? `[${options.host}]` : options.host
   return { url: `http://${host}:${port}`, [Symbol.asyncDispose]: () => close(server) }

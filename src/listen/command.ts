@@ -3,25 +3,18 @@
 
 import { isUtf8 } from 'node:buffer'
 import type { Address } from '../mail/address.ts'
-import type { Notify } from '../mail/envelope.ts'
+import type { MailParameters, RcptParameters } from './parameters.ts'
 import type { ReplyLine } from './reply.ts'
 import { parseAddress, parseDomain } from '../mail/address.ts'
+import { readMailParameters, readRcptParameters } from './parameters.ts'
 import { SAY } from './reply.ts'
-import { isOriginalRecipient, isXtext } from './xtext.ts'
 
-export interface MailCommand {
+export interface MailCommand extends MailParameters {
   sender: Address | undefined
-  /** What the client says that the message has, in bytes. */
-  size: number
-  smtpUtf8: boolean
-  ret?: 'full' | 'hdrs'
-  envid?: string
 }
 
-export interface RcptCommand {
+export interface RcptCommand extends RcptParameters {
   address: Address
-  notify?: readonly Notify[]
-  orcpt?: string
 }
 
 /** Lines come as latin1, one character a byte. */
@@ -35,7 +28,7 @@ export function parseMail(line: string): MailCommand | ReplyLine {
   const sender = end === start + 2 ? undefined : readPath(text, start, end)
   if (sender === undefined && end !== start + 2) return SAY.badSender
   const command: MailCommand = { sender, size: 0, smtpUtf8: false }
-  const wrong = readParameters(text, end, (key, value) => setMailParameter(command, key, value))
+  const wrong = readMailParameters(text, end, command)
   if (wrong !== undefined) return wrong
   return text !== line && !command.smtpUtf8 ? SAY.needsUtf8 : command
 }
@@ -56,7 +49,7 @@ export function parseRcpt(
   if (address === undefined) return SAY.badRecipient
   const command: RcptCommand = { address }
   if (end === text.length) return command
-  return readParameters(text, end, (key, value) => setRcptParameter(command, key, value)) ?? command
+  return readRcptParameters(text, end, command) ?? command
 }
 
 /** The line as UTF-8; `undefined` when it is none. */
@@ -117,89 +110,4 @@ function isHop(hop: string): boolean {
 
 function isPostmaster(text: string, start: number, end: number): boolean {
   return end - start === 12 && text.slice(start, end).toLowerCase() === '<postmaster>'
-}
-
-type SetParameter = (key: string, value: string | undefined) => ReplyLine | undefined
-
-// `KEY` or `KEY=value`, parted by spaces; each at most once.
-function readParameters(text: string, from: number, set: SetParameter): ReplyLine | undefined {
-  const seen: string[] = []
-  for (let at = from; at < text.length;) {
-    let end = text.indexOf(' ', at)
-    if (end === -1) end = text.length
-    if (end > at) {
-      const equals = text.indexOf('=', at)
-      const bare = equals === -1 || equals >= end
-      const key = text.slice(at, bare ? end : equals).toUpperCase()
-      if (seen.includes(key)) return SAY.repeatedParameter
-      seen.push(key)
-      const wrong = set(key, bare ? undefined : text.slice(equals + 1, end))
-      if (wrong !== undefined) return wrong
-    }
-    at = end + 1
-  }
-  return undefined
-}
-
-function setMailParameter(
-  command: MailCommand,
-  key: string,
-  value: string | undefined,
-): ReplyLine | undefined {
-  switch (key) {
-    case 'SIZE':
-      if (value === undefined || !/^\d{1,20}$/.test(value)) return SAY.badParameter
-      command.size = Number(value)
-      return undefined
-    case 'BODY':
-      return /^(?:7BIT|8BITMIME)$/i.test(value ?? '') ? undefined : SAY.badParameter
-    case 'SMTPUTF8':
-      command.smtpUtf8 = true
-      return value === undefined ? undefined : SAY.badParameter
-    case 'RET':
-      if (!/^(?:FULL|HDRS)$/i.test(value ?? '')) return SAY.badParameter
-      command.ret = value!.toUpperCase() === 'FULL' ? 'full' : 'hdrs'
-      return undefined
-    case 'ENVID':
-      if (value === undefined || value.length > 100 || !isXtext(value)) return SAY.badParameter
-      command.envid = value
-      return undefined
-    case 'AUTH': // RFC 4954 5: an assertion that we do not pass on
-      return value === '<>' || isXtext(value ?? '') ? undefined : SAY.badParameter
-    default:
-      return SAY.unknownParameter
-  }
-}
-
-function setRcptParameter(
-  command: RcptCommand,
-  key: string,
-  value: string | undefined,
-): ReplyLine | undefined {
-  switch (key) {
-    case 'NOTIFY': {
-      const notify = parseNotify(value)
-      if (notify === undefined) return SAY.badParameter
-      command.notify = notify
-      return undefined
-    }
-    case 'ORCPT':
-      if (value === undefined || value.length > 500 || !isOriginalRecipient(value))
-        return SAY.badParameter
-      command.orcpt = value
-      return undefined
-    default:
-      return SAY.unknownParameter
-  }
-}
-
-function parseNotify(value: string | undefined): Notify[] | undefined {
-  const words = (value ?? '').toLowerCase().split(',')
-  if (words.length === 1 && words[0] === 'never') return ['never']
-  const wishes = new Set<Notify>()
-  for (const word of words) {
-    if (word !== 'success' && word !== 'failure' && word !== 'delay') return undefined
-    wishes.add(word)
-  }
-  return [...wishes]
 }

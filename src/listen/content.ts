@@ -3,19 +3,21 @@
 // to storage while it comes. Whatever is wrong is kept until the client has sent all of it.
 
 import { isAscii } from 'node:buffer'
-import type { Address, Domain } from '../mail/address.ts'
+import type { Address } from '../mail/address.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { ContentRef, MessageId } from '../queue/port.ts'
 import type { Head } from './head.ts'
-import type { Client, ListenParts, Transaction } from './parts.ts'
+import type { Client, ListenParts } from './parts.ts'
 import type { ReplyLine } from './reply.ts'
+import type { Transaction } from './transaction.ts'
 import { formatAddress } from '../mail/address.ts'
 import { QueueError } from '../queue/port.ts'
+import { domainsOf, readAuthors, ruleAgainst } from './authors.ts'
+import { compose } from './compose.ts'
 import { Flow } from './flow.ts'
 import { readHead } from './head.ts'
 import { LineEnds } from './line-ends.ts'
 import { newMail } from './mail.ts'
-import { readMailboxes } from './mailboxes.ts'
 import { formatDate, receivedField } from './received.ts'
 import { SAY } from './reply.ts'
 
@@ -138,7 +140,7 @@ export class Content {
     this.#stored = this.#parts.queue.store(this.#id, flow)
     // Told when the client has sent all; until then the rest is read and dropped.
     this.#stored.catch((error: unknown) => this.#fail(error))
-    return flow.push(this.#compose(head, start))
+    return flow.push(compose(head, start, this.#prefix(head)))
   }
 
   #join(): Buffer {
@@ -156,7 +158,7 @@ export class Content {
     const content = this.#join()
     const head = readHead(content)
     if (!this.#judge(head)) return undefined
-    return this.#parts.queue.store(this.#id, this.#compose(head, content))
+    return this.#parts.queue.store(this.#id, compose(head, content, this.#prefix(head)))
   }
 
   async #accept(content: ContentRef): Promise<Result> {
@@ -183,44 +185,10 @@ export class Content {
     this.#head = head
     this.#messageId = head.messageId
     if (head.hops > this.#policy.listen.hops) return !this.#refuse(SAY.loop)
-    const authors = readAll(head.from)
-    this.#from = authors ?? []
-    const { user } = this.#client
-    if (user === undefined) return true
-    return this.#mayWrite(user, authors, readAll(head.sender))
-  }
-
-  // An author that cannot be read is none that a user with a list of senders may use.
-  #mayWrite(user: string, from?: readonly Address[], sender?: readonly Address[]): boolean {
-    const known = this.#policy.user(user)
-    const all = from === undefined || sender === undefined ? undefined : [...from, ...sender]
-    if (all === undefined && known?.senders !== undefined)
-      return !this.#refuse(SAY.authorRefused, known.at)
-    for (const address of all ?? []) {
-      const verdict = this.#policy.maySend(user, address)
-      if (!verdict.allowed) return !this.#refuse(SAY.authorRefused, verdict.at)
-    }
-    return true
-  }
-
-  /** The content as it is stored: our fields on top, without those that must go. */
-  #compose(head: Head, content: Buffer): Buffer {
-    const prefix = this.#prefix(head)
-    const gap = head.separated ? '' : '\r\n'
-    let size = prefix.length + gap.length + content.length
-    for (let n = 0; n < head.cuts.length; n += 2) size -= head.cuts[n + 1]! - head.cuts[n]!
-    // Of its own memory, not Node's shared pool: what crosses to a thread is this and no more.
-    const out = Buffer.allocUnsafeSlow(size)
-    let at = out.write(prefix, 0, 'latin1')
-    let from = 0
-    for (let n = 0; n < head.cuts.length; n += 2) {
-      at += content.copy(out, at, from, head.cuts[n])
-      from = head.cuts[n + 1]!
-    }
-    at += content.copy(out, at, from, head.end)
-    at += out.write(gap, at, 'latin1')
-    content.copy(out, at, head.end)
-    return out
+    const authors = readAuthors(head)
+    this.#from = authors.from ?? []
+    const at = ruleAgainst(this.#policy, this.#client.user, authors)
+    return at === undefined || !this.#refuse(SAY.authorRefused, at)
   }
 
   #prefix(head: Head): string {
@@ -270,21 +238,4 @@ export class Content {
       rule,
     })
   }
-}
-
-// `undefined` when one of the fields cannot be read.
-function readAll(bodies: readonly string[]): readonly Address[] | undefined {
-  if (bodies.length === 1) return readMailboxes(bodies[0]!)
-  const all: Address[] = []
-  for (const body of bodies) {
-    const addresses = readMailboxes(body)
-    if (addresses === undefined) return undefined
-    all.push(...addresses)
-  }
-  return all
-}
-
-function domainsOf(authors: readonly Address[]): Domain[] {
-  if (authors.length === 1) return [authors[0]!.domain]
-  return [...new Set(authors.map((author) => author.domain))]
 }

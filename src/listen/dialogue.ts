@@ -2,9 +2,8 @@
 // and what is answered. Knows no socket: it speaks through a wire.
 
 import type { Refusal, Result } from './content.ts'
-import type { Client, ListenParts, Transaction } from './parts.ts'
+import type { Client, ListenParts } from './parts.ts'
 import type { ReplyLine } from './reply.ts'
-import { formatAddress } from '../mail/address.ts'
 import { Admission } from './admission.ts'
 import { parseMail, parseRcpt } from './command.ts'
 import { Content } from './content.ts'
@@ -12,6 +11,8 @@ import { Login } from './login.ts'
 import { protocolName, traceName } from './received.ts'
 import { helloReply, SAY, textOf } from './reply.ts'
 import { MECHANISMS } from './sasl.ts'
+import { Transaction } from './transaction.ts'
+import { Transfer } from './transfer.ts'
 
 /** What a conversation needs of its connection. */
 export interface Wire {
@@ -37,39 +38,31 @@ const LONGEST_COMMAND = 2048
 /** Mistakes in a row before we hang up. */
 const MOST_ERRORS = 20
 
-interface Chunk {
-  readonly bytes: number
-  readonly last: boolean
-  /** It is read and dropped, and this is said then. */
-  readonly refused: ReplyLine | undefined
-}
-
 export class Dialogue {
   readonly #parts: ListenParts
   readonly #wire: Wire
   readonly #login: Login
   readonly #admission: Admission
+  readonly #transfer: Transfer
   #hello: string | undefined
   #extended = false
   #mail: Transaction | undefined
   #refusedRecipients = false
-  #content: Content | undefined
-  #chunk: Chunk | undefined
-  #chunking = false
-  #contentSince: number | undefined
-  #working = false
+  #loggingIn = false
   #errors = 0
 
   constructor(parts: ListenParts, wire: Wire) {
     this.#parts = parts
     this.#wire = wire
-    this.#login = new Login(parts, wire, (working) => (this.#working = working))
+    this.#login = new Login(parts, wire, (working) => (this.#loggingIn = working))
     this.#admission = new Admission(parts, wire, this.#login)
+    const now = (): number => parts.clock.now()
+    this.#transfer = new Transfer(wire, now, (command, result) => this.#finished(command, result))
   }
 
   /** The client waits for us. */
   get working(): boolean {
-    return this.#working
+    return this.#loggingIn || this.#transfer.working
   }
 
   get greeted(): boolean {
@@ -78,23 +71,30 @@ export class Dialogue {
 
   /** When the content of this message began. */
   get contentSince(): number | undefined {
-    return this.#contentSince
+    return this.#transfer.since
   }
 
   /** No transaction, and nothing under way. */
   get idle(): boolean {
-    return this.#mail === undefined && !this.#working && this.#chunk === undefined
+    return this.#mail === undefined && !this.working && !this.#transfer.inChunk
   }
 
   /** The client is gone: what has not been accepted never will be. */
   abort(): void {
-    if (!this.#working) this.#content?.abort('The client went away')
-    this.#content = undefined
+    this.#transfer.abort()
   }
 
   wrong(reply: ReplyLine): void {
     if (++this.#errors >= MOST_ERRORS) this.#wire.hangUp(SAY.tooManyErrors)
     else this.#wire.say(reply)
+  }
+
+  /** A line that cannot be read, which also ends an exchange that it belongs to. */
+  badLine(why: 'too long' | 'bare line feed'): void {
+    const login = this.#login.open
+    this.#login.cancel()
+    if (why === 'bare line feed') this.wrong(SAY.bareLineFeed)
+    else this.wrong(login ? SAY.loginTooLong : SAY.lineTooLong)
   }
 
   line(raw: string): void {
@@ -107,22 +107,11 @@ export class Dialogue {
   }
 
   content(piece: Buffer): void {
-    if (this.#chunk?.refused !== undefined || this.#content === undefined) return
-    if (!this.#content.push(piece)) this.#wire.holdRoom()
+    this.#transfer.take(piece)
   }
 
   contentEnd(): void {
-    const chunk = this.#chunk
-    this.#chunk = undefined
-    if (chunk?.refused !== undefined) {
-      this.#contentSince = undefined
-      return this.#wire.say(chunk.refused)
-    }
-    if (chunk === undefined || chunk.last) return this.#finish()
-    if (this.#content?.refused !== true)
-      return this.#wire.say(`250 2.0.0 ${chunk.bytes} octets received\r\n`)
-    // What is wrong is said at once, and what the client still sends of it is dropped.
-    this.#finish()
+    this.#transfer.end()
   }
 
   #obey(verb: string, text: string, rest: string): void {
@@ -190,10 +179,7 @@ export class Dialogue {
 
   #reset(): void {
     this.#mail = undefined
-    this.#content?.abort('The client reset the transaction')
-    this.#content = undefined
-    this.#contentSince = undefined
-    this.#chunking = false
+    this.#transfer.reset()
     this.#refusedRecipients = false
   }
 
@@ -222,60 +208,47 @@ export class Dialogue {
     if (typeof command === 'string') return this.#misread(line, command)
     const objection = this.#admission.objection(policy, command.sender, command.size)
     if (objection !== undefined) return this.#refuse(line, objection)
-    const { sender, smtpUtf8, ret, envid } = command
     this.#refusedRecipients = false
-    this.#mail = { sender, smtpUtf8, ret, envid, recipients: [], routings: [], known: undefined }
+    this.#mail = new Transaction(command)
     this.#wire.say(SAY.senderOk)
   }
 
   #rcptTo(line: string): void {
     const mail = this.#mail
     if (mail === undefined) return this.wrong(SAY.senderFirst)
-    if (this.#chunking) return this.wrong(SAY.outOfOrder)
+    if (this.#transfer.chunked) return this.wrong(SAY.outOfOrder)
     const policy = this.#parts.policy()
     const barred = this.#admission.barred(policy) // it may have changed since MAIL
     if (barred !== undefined) return this.#refuseRecipient(line, barred)
     const command = parseRcpt(line, mail.smtpUtf8, this.#parts.postmaster)
     if (typeof command === 'string') return this.#misread(line, command)
-    if (this.#isKnown(mail, command.address)) return this.#wire.say(SAY.recipientOk)
+    if (mail.has(command.address)) return this.#wire.say(SAY.recipientOk)
     if (mail.recipients.length >= policy.listen.recipients)
       return this.#refuse(line, { reply: SAY.tooManyRecipients })
     const routing = policy.route(command.address, mail.sender)
     if (routing === undefined) return this.#refuseRecipient(line, { reply: SAY.noRoute })
-    mail.recipients.push(command)
-    mail.routings.push(routing)
-    mail.known?.add(formatAddress(command.address))
+    mail.add(command, routing)
     this.#wire.say(SAY.recipientOk)
-  }
-
-  // The same only when local parts agree to the letter (RFC 5321 2.4).
-  #isKnown(mail: Transaction, address: Transaction['recipients'][number]['address']): boolean {
-    if (mail.recipients.length === 0) return false
-    mail.known ??= new Set(mail.recipients.map((known) => formatAddress(known.address)))
-    return mail.known.has(formatAddress(address))
   }
 
   #data(): void {
     const mail = this.#mail
     if (mail === undefined) return this.wrong(SAY.senderFirst)
-    if (this.#chunking) return this.wrong(SAY.mixedContent)
+    if (this.#transfer.chunked) return this.wrong(SAY.mixedContent)
     if (mail.recipients.length === 0) return this.wrong(this.#noRecipients())
-    this.#startContent(mail)
-    this.#wire.say(SAY.startContent)
-    this.#wire.readDots()
+    this.#transfer.takeDots(this.#newContent(mail))
   }
 
   #bdat(rest: string): void {
     const match = /^(\d{1,15})( LAST)?$/i.exec(rest)
     if (match === null) return this.#badChunk(rest)
     const chunk = { bytes: Number(match[1]), last: match[2] !== undefined }
-    const refused = this.#chunkRefusal()
-    this.#chunk = { ...chunk, refused }
-    if (refused === undefined && this.#content === undefined) this.#startContent(this.#mail!)
-    // A client that keeps a failed transaction sending is timed like any other.
-    this.#contentSince ??= this.#parts.clock.now()
-    this.#chunking = this.#mail !== undefined
-    this.#wire.readCount(chunk.bytes)
+    const mail = this.#mail
+    if (mail === undefined) this.#transfer.dropChunk(chunk, SAY.senderFirst, false)
+    else if (this.#transfer.failed) this.#transfer.dropChunk(chunk, SAY.outOfOrder, true)
+    else if (mail.recipients.length === 0)
+      this.#transfer.dropChunk(chunk, this.#noRecipients(), true)
+    else this.#transfer.takeChunk(chunk, () => this.#newContent(mail))
   }
 
   // Content would follow that nobody can measure: it must not be read as commands.
@@ -284,21 +257,14 @@ export class Dialogue {
     else this.wrong(SAY.badChunk)
   }
 
-  #chunkRefusal(): ReplyLine | undefined {
-    if (this.#mail === undefined) return SAY.senderFirst
-    if (this.#chunking && this.#content === undefined) return SAY.outOfOrder
-    return this.#mail.recipients.length === 0 ? this.#noRecipients() : undefined
-  }
-
   #noRecipients(): ReplyLine {
     return this.#refusedRecipients ? SAY.noRecipients : SAY.recipientFirst
   }
 
-  #startContent(mail: Transaction): void {
+  #newContent(mail: Transaction): Content {
     const policy = this.#parts.policy()
-    this.#contentSince = this.#parts.clock.now()
     const client = this.#client(mail, this.#admission.verdict(policy).at)
-    this.#content = new Content(this.#parts, policy, client, mail, () => this.#wire.releaseRoom())
+    return new Content(this.#parts, policy, client, mail, () => this.#wire.releaseRoom())
   }
 
   #client(mail: Transaction, rule: string): Client {
@@ -315,27 +281,16 @@ export class Dialogue {
     }
   }
 
-  #finish(): void {
-    this.#working = true
-    this.#wire.holdWork()
-    void this.#content!.finish().then((result) => this.#finished(result))
-  }
-
-  #finished(result: Result): void {
-    this.#working = false
-    this.#content = undefined
-    this.#contentSince = undefined
-    const command = this.#chunking ? 'BDAT' : 'DATA'
+  #finished(command: string, result: Result): void {
     if (result.kind === 'accepted') {
       this.#errors = 0
       this.#reset()
       this.#wire.say(`250 2.0.0 queued as ${result.id}\r\n`)
     } else {
-      // After a failed chunk those behind it are dropped until RSET (RFC 3030 2).
-      if (!this.#chunking) this.#reset()
+      // After a failed chunk the transaction waits for RSET.
+      if (!this.#transfer.chunked) this.#reset()
       this.#refuse(command, result.refusal)
     }
-    this.#wire.releaseWork()
   }
 
   #misread(line: string, reply: ReplyLine): void {

@@ -20,9 +20,6 @@ export interface Head {
   readonly eightBit: boolean
 }
 
-/** How far a header may reach. */
-export const LONGEST_HEAD = 256 * 1024
-
 /** The content needs CRLF line ends. A line that is no field ends the header. */
 export function readHead(content: Buffer): Head {
   const text = content.toString('latin1', 0, headSize(content))

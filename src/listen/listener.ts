@@ -10,7 +10,9 @@ import type { Policy } from '../policy/policy.ts'
 import type { Verify } from './guard.ts'
 import type { Intake, Scheme } from './parts.ts'
 import type { Certificate } from './server.ts'
+import { bindError } from '../base/bind.ts'
 import { matchNetworks, parseNetwork } from '../base/network.ts'
+import { Door } from './door.ts'
 import { Guard } from './guard.ts'
 import { RelayServer } from './server.ts'
 
@@ -34,6 +36,8 @@ export interface ListenerOptions {
   readonly verifyPassword: Verify
   /** One for all listeners of a process: it bounds hashing and counts failures. */
   readonly guard?: Guard
+  /** One for all listeners too: it counts who is in. */
+  readonly door?: Door
 }
 
 export interface Listener extends AsyncDisposable {
@@ -60,7 +64,9 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
       `Cannot listen on "${scheme}://${host}:${port}": no certificate and key are set`,
     )
   const guard = options.guard ?? new Guard(clock, options.verifyPassword)
-  const parts = { ...options, guard, loopback: false, hasTls: () => certificate !== undefined }
+  const door = options.door ?? new Door(() => policy().listen)
+  const hasTls = (): boolean => certificate !== undefined
+  const parts = { ...options, guard, door, loopback: false, hasTls }
   const server = new RelayServer(parts, certificate)
   const bound = await bind(server, host, port)
   parts.loopback = isLoopback(bound.address)
@@ -85,8 +91,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
 
 function bind(server: RelayServer, host: string, port: number): Promise<AddressInfo> {
   const { promise, resolve, reject } = Promise.withResolvers<AddressInfo>()
-  const fail = (cause: Error): void =>
-    reject(new Error(`Cannot listen on "${host}:${port}": ${cause.message}`, { cause }))
+  const fail = (cause: Error): void => reject(bindError(host, port, cause))
   server.server.once('error', fail)
   server.server.listen({ host, port, backlog: 1024 }, () => {
     server.server.removeListener('error', fail)

@@ -76,6 +76,10 @@ export class Login {
     this.#take(exchange(line))
   }
 
+  cancel(): void {
+    this.#exchange = undefined
+  }
+
   #refusal(mechanism: string, tooMany: boolean): ReplyLine | undefined {
     if (this.#user !== undefined) return SAY.loginTwice
     if (!this.allowed) return SAY.loginNeedsTls

@@ -5,7 +5,8 @@ import type { Address, Domain } from '../mail/address.ts'
 import type { Envelope, Submitter } from '../mail/envelope.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { ContentRef, MessageId, NewDelivery, NewMail } from '../queue/port.ts'
-import type { Client, Transaction } from './parts.ts'
+import type { Client } from './parts.ts'
+import type { Transaction } from './transaction.ts'
 import { needsSmtpUtf8 } from '../mail/address.ts'
 
 /** What the content turned out to be. */

@@ -51,6 +51,8 @@ class Mailboxes {
   }
 
   #step(character: string): void {
+    // Others may take what stands behind the brackets for the address.
+    if (this.#angle !== undefined && !/[\s,;(]/.test(character)) this.#sound = false
     switch (character) {
       case '(':
         this.#skipComment()

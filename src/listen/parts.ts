@@ -1,12 +1,11 @@
-// What a session needs of the rest of the relay, and what a transaction gathers until its
-// content is there.
+// What a session needs of the rest of the relay, and what it knows of its client.
 
 import type { Clock } from '../base/clock.ts'
 import type { Address } from '../mail/address.ts'
-import type { EnvelopeRecipient } from '../mail/envelope.ts'
 import type { Report } from '../mail/event.ts'
-import type { At, Policy, Routing } from '../policy/policy.ts'
+import type { At, Policy } from '../policy/policy.ts'
 import type { Queue } from '../queue/port.ts'
+import type { Door } from './door.ts'
 import type { Guard } from './guard.ts'
 
 export type Scheme = 'smtp' | 'submission' | 'submissions'
@@ -24,6 +23,7 @@ export interface ListenParts {
   readonly report: Report
   readonly clock: Clock
   readonly guard: Guard
+  readonly door: Door
   /** Bound to a loopback address. */
   readonly loopback: boolean
   readonly hasTls: () => boolean
@@ -42,17 +42,4 @@ export interface Client {
   readonly tls: string | undefined
   /** The rule that admitted it. */
   readonly rule: At
-}
-
-/** What MAIL and RCPT said. */
-export interface Transaction {
-  readonly sender: Address | undefined
-  readonly smtpUtf8: boolean
-  readonly ret: 'full' | 'hdrs' | undefined
-  readonly envid: string | undefined
-  readonly recipients: EnvelopeRecipient[]
-  /** Of each recipient, in the same order. */
-  readonly routings: Routing[]
-  /** Of `recipients`, once there are two. */
-  known: Set<string> | undefined
 }

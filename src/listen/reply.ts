@@ -65,6 +65,7 @@ export const SAY = {
   loginOk: reply(235, '2.7.0', 'Authenticated'),
   loginBad: reply(535, '5.7.8', 'Wrong name or password'),
   loginCancelled: reply(501, '5.7.0', 'Authentication cancelled'),
+  loginTooLong: reply(500, '5.5.6', 'Line too long'), // RFC 4954 4
   loginMalformed: reply(501, '5.5.2', 'Cannot decode that'),
   loginLater: reply(454, '4.7.0', 'Authentication is not possible now, try again later'),
 

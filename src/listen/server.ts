@@ -6,7 +6,6 @@ import type { Socket } from 'node:net'
 import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
 import type { ListenParts } from './parts.ts'
 import { unmap } from '../base/network.ts'
-import { Door } from './door.ts'
 import { textOf } from './reply.ts'
 import { Session } from './session.ts'
 
@@ -21,7 +20,6 @@ const TURNED_AWAY = 2000
 export class RelayServer extends SMTPServer {
   readonly sessions = new Set<Session>()
   readonly #parts: ListenParts
-  readonly #door: Door
   #count = 0
 
   constructor(parts: ListenParts, certificate: Certificate | undefined) {
@@ -30,7 +28,6 @@ export class RelayServer extends SMTPServer {
       secure: parts.scheme === 'submissions',
       minVersion: 'TLSv1.2',
       socketTimeout: parts.policy().listen.deadlines.command, // of the TLS handshake
-      maxClients: parts.policy().listen.connections,
       logger: false,
       name: parts.hostname, // or it would ask the system for each connection
       // A client that closes its side after the final dot still gets its reply.
@@ -38,8 +35,8 @@ export class RelayServer extends SMTPServer {
       noDelay: true,
     })
     this.#parts = parts
-    this.#door = new Door(() => parts.policy().listen)
-    this.on('error', (error) => this.#note(error))
+    // A port that cannot be opened is told by who opens it.
+    this.on('error', (error) => this.server.listening && this.#note(error))
   }
 
   override connect(socket: Socket, options?: SMTPConnectionOptions | null): void {
@@ -49,7 +46,7 @@ export class RelayServer extends SMTPServer {
     const known = { ...options, localAddress: '0.0.0.0', localPort: 1, remotePort: 1 }
     const session: Session = new Session(this, socket, known, this.#parts, () => {
       this.sessions.delete(session)
-      if (!wrapped) this.#door.leave(client)
+      if (!wrapped) this.#parts.door.leave(client)
     })
     this.sessions.add(session)
     this.connections.add(session)
@@ -59,13 +56,13 @@ export class RelayServer extends SMTPServer {
   // The first that a new socket meets, before the TLS handshake where there is one.
   override _acceptSocket(socket: Socket, handshake: boolean): (() => void) | false {
     const client = unmap(socket.remoteAddress ?? '')
-    const refused = this.#door.enter(client)
+    const refused = this.#parts.door.enter(client)
     if (refused !== undefined) {
       this.#turnAway(socket, client, refused, handshake)
       return false
     }
     if (!handshake) return () => {}
-    socket.once('close', () => this.#door.leave(client))
+    socket.once('close', () => this.#parts.door.leave(client))
     return super._acceptSocket(socket, handshake)
   }
 

@@ -124,7 +124,7 @@ export class Session extends SMTPConnection implements Reader, Wire {
   }
 
   wrongLine(why: 'too long' | 'bare line feed'): void {
-    this.#dialogue.wrong(why === 'too long' ? SAY.lineTooLong : SAY.bareLineFeed)
+    this.#dialogue.badLine(why)
   }
 
   content(piece: Buffer): void {

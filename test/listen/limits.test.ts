@@ -2,7 +2,8 @@
 
 import { expect, test } from 'vitest'
 import type { MessageId } from '../../src/queue/port.ts'
-import { startWorld, TestQueue } from './world.ts'
+import { Door } from '../../src/listen/door.ts'
+import { RULES, startWorld, TestQueue } from './world.ts'
 
 const LONG = 300_000
 const deadlines = { command: LONG, message: LONG, idle: LONG }
@@ -123,6 +124,18 @@ test('connections of one address are limited, and others still come in', async (
   expect(world.events).toContainEqual(
     expect.objectContaining({ kind: 'refused', command: 'connect', client: '127.0.0.1' }),
   )
+})
+
+test('listeners that share a door count connections together', async () => {
+  const door = new Door(() => ({ ...RULES, connections: 2 }))
+  await using one = await startWorld({ door })
+  await using other = await startWorld({ door })
+  await using first = await one.dial()
+  expect(await first.hear()).toMatch(/^220 /)
+  await using second = await other.dial()
+  expect(await second.hear()).toMatch(/^220 /)
+  await using third = await other.dial()
+  expect(await third.hear()).toMatch(/^421 4\.3\.2 /)
 })
 
 async function eventually(world: Awaited<ReturnType<typeof startWorld>>, wanted: RegExp) {

@@ -219,6 +219,14 @@ for (const [name, steps] of EXCHANGES)
     for (const [say, hear] of steps) expect((await talk.say(say)).slice(0, hear.length)).toBe(hear)
   })
 
+test('a line that is too long ends the exchange that it belongs to', async () => {
+  await using world = await startWorld(LOOPBACK)
+  await using talk = await greet(world)
+  await talk.say('AUTH LOGIN')
+  expect(await talk.say('x'.repeat(13_000))).toMatch(/^500 5\.5\.6 /)
+  expect(await talk.say('NOOP')).toMatch(/^250 /)
+})
+
 test('commands that come in behind a login wait for its end', async () => {
   await using world = await startWorld(LOOPBACK)
   await using talk = await greet(world)
@@ -289,6 +297,20 @@ test('a user sends only as its senders: at MAIL, in From and in Sender', async (
     }),
   )
 })
+
+// Our reading of a header ends at a line that is no field. Others skip such a line, and take a From
+// behind it for the author: it has to be in the body for them too.
+for (const line of ['no field', ' From: ana@far.example', '\xa0', 'From\xa0: x', 'x y: z', ': x'])
+  test(`no author can hide behind ${JSON.stringify(line)}`, async () => {
+    await using world = await startWorld(LOOPBACK)
+    await using talk = await greet(world)
+    await talk.say(`AUTH PLAIN ${PLAIN}`)
+    for (const line of ['MAIL FROM:<>', 'RCPT TO:<b@c.test>', 'DATA']) await talk.say(line)
+    expect(await talk.say(`${line}\r\nFrom: ana@far.example\r\n\r\nx\r\n.`)).toMatch(/^250 /)
+    const [header, body] = world.queue.accepted[0]!.content.split('\r\n\r\n', 2)
+    expect(header).not.toContain('far.example')
+    expect(body).toBe(`${line}\r\nFrom: ana@far.example`)
+  })
 
 test('a user that is removed from the file is asked to authenticate again', async () => {
   await using world = await startWorld(LOOPBACK)

@@ -1,0 +1,51 @@
+// Whom a message says that it is from, and whether its user may say so. An author that cannot be
+// read for certain is none that a user with a list of senders may use.
+
+import type { Address, Domain } from '../mail/address.ts'
+import type { At, Policy } from '../policy/policy.ts'
+import type { Head } from './head.ts'
+import { readMailboxes } from './mailboxes.ts'
+
+export interface Authors {
+  /** Of all From fields; `undefined` when one cannot be read. */
+  readonly from: readonly Address[] | undefined
+  readonly sender: readonly Address[] | undefined
+}
+
+export function readAuthors(head: Head): Authors {
+  return { from: readAll(head.from), sender: readAll(head.sender) }
+}
+
+/** The line of the users file that forbids it; `undefined`: allowed. */
+export function ruleAgainst(
+  policy: Policy,
+  user: string | undefined,
+  { from, sender }: Authors,
+): At | undefined {
+  if (user === undefined) return undefined
+  if (from === undefined || sender === undefined) {
+    const known = policy.user(user)
+    return known?.senders === undefined ? undefined : known.at
+  }
+  for (const address of [...from, ...sender]) {
+    const verdict = policy.maySend(user, address)
+    if (!verdict.allowed) return verdict.at
+  }
+  return undefined
+}
+
+export function domainsOf(authors: readonly Address[]): Domain[] {
+  if (authors.length === 1) return [authors[0]!.domain]
+  return [...new Set(authors.map((author) => author.domain))]
+}
+
+function readAll(bodies: readonly string[]): readonly Address[] | undefined {
+  if (bodies.length === 1) return readMailboxes(bodies[0]!)
+  const all: Address[] = []
+  for (const body of bodies) {
+    const addresses = readMailboxes(body)
+    if (addresses === undefined) return undefined
+    all.push(...addresses)
+  }
+  return all
+}
