@@ -3,12 +3,12 @@
 
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { closest } from '../base/closest.ts'
 import { createFindings, errorsOf, PolicyError, sorted } from './findings.ts'
 import type { Findings } from './findings.ts'
 import { LISTEN_DEFAULTS, listenRules } from './listen.ts'
 import type { Finding, Policy, QueueRules } from './policy.ts'
 import { DEFAULT_QUEUE, emptyQueue, queueName, queueRules } from './queues.ts'
-import { nearest } from './read.ts'
 import { mayRelay, relayRules, reviewRelay } from './relay.ts'
 import { createRouter, readCredentials, reviewRouting, route, routingRules } from './routing.ts'
 import { codeOf } from './secret.ts'
@@ -120,7 +120,7 @@ async function readPolicies(folder: string, findings: Findings) {
   const names = await namesIn(folder, 'policies', findings)
   const known = POLICIES.map((name) => `${name}.yaml`)
   for (const name of names.filter((one) => !known.includes(one))) {
-    const near = nearest(name, known)
+    const near = closest(name, known)
     const hint = near === undefined ? `known are ${known.join(', ')}` : `did you mean ${near}`
     findings.error(name, `is no known file of policies/, ${hint}`)
   }
@@ -167,7 +167,8 @@ async function namesIn(folder: string, part: string, findings: Findings): Promis
     return names.filter((name) => name.endsWith('.yaml'))
   } catch (error) {
     const what = codeOf(error) === 'ENOENT' ? 'there is no such folder' : codeOf(error)
-    findings.error(`${part}/`, `${what} in "${folder}", where the policies and queues should be`)
+    const where = `in "${folder}": should be in the folder that WAYPOST_CONFIG names`
+    findings.error(`${part}/`, `${what} ${where}`)
     return []
   }
 }

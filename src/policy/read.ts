@@ -2,6 +2,7 @@
 // and answers `undefined`; readers of maps and lists go on, so that all mistakes are found.
 // Each file of policies is a table of keys, and that table is its manual.
 
+import { closest } from '../base/closest.ts'
 import { parseDuration, parseSize } from '../base/units.ts'
 import { doubt, entriesOf, fault, isEmpty, itemsOf, scalarOf, wrong } from './yaml.ts'
 import type { Place } from './yaml.ts'
@@ -139,38 +140,14 @@ export function hidden(place: Place, by: Place): void {
   doubt(place, `never decides: ${by.at} fits all that it fits, and comes first`)
 }
 
-/** The word that was probably meant. */
-export function nearest(word: string, words: readonly string[]): string | undefined {
-  const far = Math.max(2, Math.floor(word.length / 3))
-  const ranked = words
-    .map((candidate) => ({ candidate, distance: distanceOf(word, candidate) }))
-    .sort((a, b) => a.distance - b.distance)
-  const best = ranked[0]
-  return best !== undefined && best.distance <= far ? best.candidate : undefined
-}
-
 function unknownKey(key: Place, table: Table): undefined {
-  const near = nearest(key.name, Object.keys(table))
+  const near = closest(key.name, Object.keys(table))
   const hint = near === undefined ? `known are ${nameAll(table)}` : `did you mean "${near}"`
   return fault(key, `is no known key, ${hint}`)
 }
 
 function nameAll(table: Table): string {
   return Object.keys(table).join(', ')
-}
-
-/** How many letters to add, drop or change (Levenshtein). */
-function distanceOf(one: string, other: string): number {
-  let row = Array.from({ length: other.length + 1 }, (_, index) => index)
-  for (let i = 1; i <= one.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= other.length; j++) {
-      const change = row[j - 1]! + (one[i - 1] === other[j - 1] ? 0 : 1)
-      next.push(Math.min(change, row[j]! + 1, next[j - 1]! + 1))
-    }
-    row = next
-  }
-  return row[other.length]!
 }
 
 function inWords(words: readonly string[]): string {
