@@ -167,7 +167,12 @@ export function readSettings(environment: Environment): Settings {
 function valueOf(environment: Environment, name: string): string | undefined {
   const file = environment[`${name}_FILE`]
   if (environment[name] !== undefined || file === undefined) return environment[name]
-  return readFileSync(file, 'utf8').trimEnd()
+  try {
+    return readFileSync(file, 'utf8').trimEnd()
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    throw new Error(`${name}_FILE names "${file}", which cannot be read: ${code}`, { cause })
+  }
 }
 
 function unknownNames(environment: Environment): string[] {
@@ -225,11 +230,8 @@ function doubts(settings: Settings): string[] {
 const SCHEMES = { smtp: 25, submission: 587, submissions: 465 } as const
 
 function readListen(text: string): readonly ListenUrl[] {
-  return text
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '')
-    .map(readListenUrl)
+  const parts = text.split(',').map((part) => part.trim())
+  return parts.filter((part, n) => part !== '' || n === 0).map(readListenUrl)
 }
 
 function readListenUrl(text: string): ListenUrl {

@@ -31,11 +31,18 @@ for (const [text, read] of listens) {
   })
 }
 
-for (const text of ['127.0.0.1:25', 'http://127.0.0.1', 'smtp://a:99999', 'smtp://']) {
+for (const text of ['127.0.0.1:25', 'http://127.0.0.1', 'smtp://a:99999', 'smtp://', ',']) {
   test(`${text} is no address to listen on`, () => {
     expect(() => readSettings({ WAYPOST_LISTEN: text })).toThrow('WAYPOST_LISTEN')
   })
 }
+
+test('a file that a setting names and that is not there is told with both names', () => {
+  const error = caught(() => readSettings({ WAYPOST_POSTMASTER_FILE: '/nowhere.invalid' }))
+  expect(error.message).toBe(
+    'WAYPOST_POSTMASTER: WAYPOST_POSTMASTER_FILE names "/nowhere.invalid", which cannot be read: ENOENT',
+  )
+})
 
 test('a submission listener without a certificate stops the start', () => {
   const error = caught(() => readSettings({ WAYPOST_LISTEN: 'submissions://127.0.0.1' }))
