@@ -4,6 +4,7 @@
 
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { constants } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
@@ -36,7 +37,11 @@ function runWith(node) {
   const child = spawn(node, [program, ...process.argv.slice(2)], { stdio: 'inherit' })
   for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
   process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'))
+  child.on('error', (error) => {
+    console.error(`waypost: Cannot run "${node}": ${error.message}; \`npm ci\` brings it`)
+    process.exitCode = 1
+  })
   child.on('exit', (code, signal) => {
-    process.exitCode = code ?? (signal === null ? 1 : 128)
+    process.exitCode = code ?? 128 + (constants.signals[signal] ?? 0)
   })
 }
