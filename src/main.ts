@@ -11,6 +11,7 @@ import { createOutbound } from './delivery/outbound.ts'
 import { startDelivery, type DeliveryPart } from './delivery/delivery.ts'
 import { createLog, type LogOutput } from './events/log.ts'
 import { createMetrics, type Metrics } from './events/metrics.ts'
+import { noteTo, type Note } from './events/note.ts'
 import { createReport } from './events/report.ts'
 import { watchCertificate, type CertificateSource } from './listen/certificate.ts'
 import { Door } from './listen/door.ts'
@@ -138,10 +139,9 @@ export async function runRelay(settings: Settings): Promise<number> {
     const engine = `sqlite in ${settings.data}: every message is synced to disk before its 250`
     process.stdout.write(`${picture(relay.status(), engine, relay.policy())}\n`)
   } else {
-    noteTo(relay.report, systemClock)(
-      'info',
-      `Waypost ${VERSION} accepts mail on ${addresses(relay.status())}`,
-    )
+    const note = noteTo(relay.report, systemClock)
+    noteDoubts(relay.policy(), note)
+    note('info', `Waypost ${VERSION} accepts mail on ${addresses(relay.status())}`)
   }
   await stop
   noteTo(relay.report, systemClock)('info', 'Stopping: no new mail, attempts under way may finish')
@@ -153,13 +153,11 @@ function addresses({ listeners }: Status): string {
   return listeners.map(({ scheme, host, port }) => `${scheme}://${host}:${port}`).join(' ')
 }
 
-type Note = (level: 'info' | 'warn' | 'error', text: string, cause?: unknown) => void
-
-function noteTo(report: Report, clock: Clock): Note {
-  return (level, text, cause) => {
-    const detail = cause instanceof Error ? { cause: cause.message } : {}
-    report({ kind: 'note', at: clock.now(), level, text, ...detail })
-  }
+// A terminal shows them in the picture.
+function noteDoubts({ files, warnings }: Policy, note: Note): void {
+  const missing = files.filter((file) => file.missing).map(({ name }) => name)
+  if (missing.length > 0) note('info', `Missing files count as empty: ${missing.join(', ')}`)
+  for (const { at, text } of warnings) note('warn', `${at}: ${text}`)
 }
 
 interface Told extends AsyncDisposable {
