@@ -189,9 +189,15 @@ class Drawing {
     }
   }
 
-  /** It is prepared as soon as it is there, while another is being sent. */
+  // It is prepared as soon as it is there, while another is being sent. Where nothing could be taken
+  // storage is away: nobody waits for this yet, so it must not reject, and settling will wait.
   async #grasped(taking: Promise<Taken | undefined>): Promise<Hand | undefined> {
-    return this.#grasp(await taking)
+    try {
+      return this.#grasp(await taking)
+    } catch {
+      this.#more = true
+      return undefined
+    }
   }
 
   #grasp(taken: Taken | undefined): Hand | undefined {

@@ -125,10 +125,15 @@ export class Notices {
     )
   }
 
-  #read({ content }: Delivery): Promise<Buffer> {
+  async #read({ content }: Delivery): Promise<Buffer> {
     const { bytes } = content
-    if (bytes === undefined) return collect(this.#options.queue.content(content), IN_MEMORY)
-    return Promise.resolve(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+    if (bytes !== undefined) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    try {
+      return await collect(this.#options.queue.content(content), IN_MEMORY)
+    } catch {
+      // A notice without the top of the message is better than an end that nobody hears of.
+      return Buffer.alloc(0)
+    }
   }
 
   /** What each recipient was answered last: the queue's history knows. */

@@ -24,6 +24,7 @@ export class Settler {
   #report: Report
   #kept: Kept[] = []
   #timer: Cancel | undefined
+  #writing: Promise<void> | undefined
   #waiting: (() => void)[] = []
   #failing = false
   #closed = false
@@ -60,6 +61,7 @@ export class Settler {
   /** Tries once more; what cannot be written then is found marked at the next start. */
   async close(): Promise<void> {
     this.#timer?.()
+    await this.#writing
     await this.#writeKept()
     this.#closed = true
     this.#timer?.()
@@ -92,9 +94,13 @@ export class Settler {
     this.#timer = done ? undefined : this.#clock.after(AGAIN, () => void this.#again())
   }
 
+  #writeKept(): Promise<void> {
+    return (this.#writing ??= this.#writeEach().finally(() => (this.#writing = undefined)))
+  }
+
   // One after the other: while storage is away a single write shows it. An outcome that is refused
   // for a reason of its own goes to the end, so that it cannot keep back the others.
-  async #writeKept(): Promise<void> {
+  async #writeEach(): Promise<void> {
     for (let left = this.#kept.length; left > 0; left--) {
       const kept = this.#kept[0]!
       try {

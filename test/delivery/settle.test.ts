@@ -76,3 +76,15 @@ test('closing tries once more, and says what is lost to memory', async () => {
   const texts = told.flatMap((event) => (event.kind === 'note' ? [event.text] : []))
   expect(texts.at(-1)).toBe('1 outcomes could not be written')
 })
+
+test('closing while outcomes are being written writes each of them once', async () => {
+  const { storage, clock, settler, settle } = world()
+  storage.away = new QueueError('failing', 'I/O error')
+  const kept = ['one', 'two', 'three'].map((name) => settle(name))
+  await turn()
+  storage.away = undefined
+  clock.pass(1000)
+  await settler.close()
+  await Promise.all(kept)
+  expect(storage.written).toEqual(['one', 'two', 'three'])
+})

@@ -1,6 +1,9 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { simpleParser } from 'mailparser'
 import { expect, test } from 'vitest'
-import { startMx, type Mx } from '../peers/mx.ts'
+import { mailauthSays, newSigning } from '../delivery/dkim-judges.ts'
+import { drop, startMx, type Mx } from '../peers/mx.ts'
 import { MX_PLACE, startRelay } from '../peers/relay.ts'
 
 const REFUSES = {
@@ -66,6 +69,77 @@ test('a success report is sent when asked for and the next server sends none', a
   expect(report).toMatch(/Action: relayed/)
   expect(report).toContain('Original-Envelope-Id: order-17')
 })
+
+test('an expiry after an unknown outcome says that it may have arrived', async () => {
+  await using near = await startMx({}, MX_PLACE)
+  await using mx = await startMx({ dot: [drop, '250 ok'] }, MX_PLACE)
+  await using relay = await startRelay({ mx: { 'far.example': [mx], 'near.example': [near] } })
+  const id = await relay.send({ to: 'bo@far.example' })
+  expect((await relay.until('attempted', id)).outcome.kind).toBe('unknown')
+  // From here on nobody is reached: no attempt, and so what was unknown stays so.
+  mx.change({ greeting: '421 4.3.2 Closed' })
+  relay.pass('6m')
+  await relay.until('suspended')
+  await relay.until('attempted', id)
+  await expect.poll(async () => (await relay.entries(id))[0]?.state).toBe('waiting')
+  relay.pass('121h')
+  expect(await relay.until('ended', id)).toMatchObject({ end: 'expired', notice: 'sent' })
+  await near.until(() => near.taken.some(({ content }) => content.includes('Action: failed')))
+  const bounce = near.taken.at(-1)!.content.toString()
+  expect(bounce).toContain('Status: 4.4.7')
+  expect(bounce.replaceAll(/\s+/g, ' ')).toContain('It may have arrived all the same')
+})
+
+test('a message whose content is gone from the disk ends all the same, with a notice', async () => {
+  await using near = await startMx({}, MX_PLACE)
+  await using mx = await startMx({ MAIL: '450 4.3.0 Later' }, MX_PLACE)
+  await using relay = await startRelay({ mx: { 'far.example': [mx], 'near.example': [near] } })
+  const id = await relay.send({ to: 'bo@far.example', text: `${'x'.repeat(70)}\n`.repeat(6000) })
+  await relay.until('attempted', id)
+  await rm(join(relay.folder, 'data', 'content'), { recursive: true })
+  const by = { who: 'olga', why: 'The disk is broken' }
+  await relay.real.queue.steer('refuse', { ids: [id] }, by)
+  relay.pass('2s')
+  expect(await relay.until('ended', id)).toMatchObject({ end: 'bounced', notice: 'sent' })
+  await near.until(() => near.taken.length === 1)
+  expect(near.taken[0]!.content.toString()).toContain('The disk is broken')
+})
+
+test('notices go on the queue notices where there is one', async () => {
+  await using mx = await startMx(REFUSES, MX_PLACE)
+  const queues = { 'queues/notices.yaml': 'priority: 60\nretry: [30m]\ngive-up-after: 1d\n' }
+  for (const files of [queues, {}]) {
+    const mxs = { 'far.example': [mx], 'near.example': [mx] }
+    await using relay = await startRelay({ mx: mxs, files })
+    await relay.until('ended', await relay.send({ to: 'no@far.example' }))
+    const { entries } = await relay.real.queue.find({ from: '<>' }, { limit: 5 })
+    expect(entries.map(({ queue }) => queue)).toEqual([files === queues ? 'notices' : 'default'])
+  }
+})
+
+for (const [listed, base] of [
+  ['relay.near.example', 'relay.near.example'],
+  ["'*.near.example'", 'near.example'],
+])
+  test(`notices are signed by the rule of the host name's domain: ${listed}`, async () => {
+    await using mx = await startMx(REFUSES, MX_PLACE)
+    const signing = newSigning(base!)
+    const keys = signing.keys.map(({ selector, key }) => [
+      `keys/${selector}.pem`,
+      key.export({ type: 'pkcs8', format: 'pem' }) as string,
+    ])
+    const rule = `- domains: [${listed}]\n  keys: [{ selector: s2026, file: keys/s2026.pem }, { selector: e2026, file: keys/e2026.pem }]\n`
+    await using relay = await startRelay({
+      mx: { 'far.example': [mx], 'near.example': [mx] },
+      files: { 'policies/signing.yaml': rule, ...Object.fromEntries(keys) },
+    })
+    await relay.send({ to: 'no@far.example' })
+    const bounce = await arrived(mx)
+    expect(await mailauthSays(bounce.content, signing)).toEqual(['pass', 'pass'])
+    const signed = (await relay.until('attempted')).attempt.signed
+    expect(signed).toBe('unsigned: no key for near.example')
+    expect((await relay.until('attempted')).attempt.signed).toContain(`d=${base} s=s2026`)
+  })
 
 function waitsFor(name: string): (command: string) => string {
   return (command) => (command.includes(name) ? '450 4.2.0 Later' : '250 ok')
