@@ -29,7 +29,7 @@ export function picture(status: Status, engine: string, policy: Policy): string 
       'metrics',
       status.admin === undefined ? 'nowhere (WAYPOST_ADMIN=none)' : `${status.admin}/metrics`,
     ],
-    ['try it', 'npx waypost send --to you@example.com'],
+    ['try it', 'npx waypost send you@example.com'],
     ['stop', 'Ctrl-C: attempts under way finish first'],
   ]
   const lines = rows.map(([name, text]) => `  ${name.padEnd(9)}${text}`)
