@@ -2,15 +2,16 @@
 // and what is answered. Knows no socket: it speaks through a wire.
 
 import type { Refusal, Result } from './content.ts'
+import type { Hello } from './hello.ts'
 import type { Client, ListenParts } from './parts.ts'
 import type { ReplyLine } from './reply.ts'
 import { Admission } from './admission.ts'
 import { parseMail, parseRcpt } from './command.ts'
 import { Content } from './content.ts'
 import { Login } from './login.ts'
-import { protocolName, traceName } from './received.ts'
+import { keywords, parseHello } from './hello.ts'
+import { protocolName } from './received.ts'
 import { helloReply, SAY, textOf } from './reply.ts'
-import { MECHANISMS } from './sasl.ts'
 import { Transaction } from './transaction.ts'
 import { Transfer } from './transfer.ts'
 
@@ -44,8 +45,7 @@ export class Dialogue {
   readonly #login: Login
   readonly #admission: Admission
   readonly #transfer: Transfer
-  #hello: string | undefined
-  #extended = false
+  #hello: Hello | undefined
   #mail: Transaction | undefined
   #refusedRecipients = false
   #loggingIn = false
@@ -160,21 +160,18 @@ export class Dialogue {
   }
 
   #greet(name: string, extended: boolean): void {
-    if (name === '' || !/^[!-~\x80-\xff]{1,300}$/.test(name)) return this.wrong(SAY.helloSyntax)
-    this.#hello = traceName(name)
-    this.#extended = extended
+    const hello = parseHello(name, extended)
+    if (hello === undefined) return this.wrong(SAY.helloSyntax)
+    this.#hello = hello
     this.#reset()
-    const { hostname } = this.#parts
-    this.#wire.say(helloReply(extended ? [hostname, ...this.#keywords()] : [hostname]))
+    this.#wire.say(extended ? this.#offer() : helloReply([this.#parts.hostname]))
   }
 
-  #keywords(): string[] {
-    const { listen } = this.#parts.policy()
-    const words = ['PIPELINING', `SIZE ${listen.size}`, '8BITMIME', 'SMTPUTF8']
-    words.push('ENHANCEDSTATUSCODES', 'DSN', 'CHUNKING')
-    if (!this.#wire.secure && this.#parts.hasTls()) words.push('STARTTLS')
-    if (this.#login.user === undefined && this.#login.allowed) words.push(`AUTH ${MECHANISMS}`)
-    return words
+  #offer(): ReplyLine {
+    const { hostname, hasTls, policy } = this.#parts
+    const startTls = !this.#wire.secure && hasTls()
+    const login = this.#login.user === undefined && this.#login.allowed
+    return helloReply([hostname, ...keywords(policy().listen.size, startTls, login)])
   }
 
   #reset(): void {
@@ -236,6 +233,8 @@ export class Dialogue {
     if (mail === undefined) return this.wrong(SAY.senderFirst)
     if (this.#transfer.chunked) return this.wrong(SAY.mixedContent)
     if (mail.recipients.length === 0) return this.wrong(this.#noRecipients())
+    const barred = this.#admission.barred(this.#parts.policy()) // it may have changed since RCPT
+    if (barred !== undefined) return this.#refuse('DATA', barred)
     this.#transfer.takeDots(this.#newContent(mail))
   }
 
@@ -244,10 +243,9 @@ export class Dialogue {
     if (match === null) return this.#badChunk(rest)
     const chunk = { bytes: Number(match[1]), last: match[2] !== undefined }
     const mail = this.#mail
-    if (mail === undefined) this.#transfer.dropChunk(chunk, SAY.senderFirst, false)
-    else if (this.#transfer.failed) this.#transfer.dropChunk(chunk, SAY.outOfOrder, true)
-    else if (mail.recipients.length === 0)
-      this.#transfer.dropChunk(chunk, this.#noRecipients(), true)
+    const refused = this.#chunkRefusal(mail)
+    if (mail === undefined || refused !== undefined)
+      this.#transfer.dropChunk(chunk, refused ?? SAY.senderFirst, mail !== undefined)
     else this.#transfer.takeChunk(chunk, () => this.#newContent(mail))
   }
 
@@ -255,6 +253,13 @@ export class Dialogue {
   #badChunk(rest: string): void {
     if (/^\d{16,}/.test(rest)) this.#wire.hangUp(SAY.tooBig)
     else this.wrong(SAY.badChunk)
+  }
+
+  #chunkRefusal(mail: Transaction | undefined): ReplyLine | undefined {
+    if (mail === undefined) return SAY.senderFirst
+    if (this.#transfer.failed) return SAY.outOfOrder
+    if (mail.recipients.length === 0) return this.#noRecipients()
+    return this.#transfer.chunked ? undefined : this.#admission.barred(this.#parts.policy())?.reply
   }
 
   #noRecipients(): ReplyLine {
@@ -273,9 +278,9 @@ export class Dialogue {
     const utf8 = mail.smtpUtf8
     return {
       address: client,
-      hello: this.#hello ?? '',
+      hello: this.#hello?.name ?? '',
       user,
-      protocol: protocolName(this.#extended, utf8, secure, user !== undefined),
+      protocol: protocolName(this.#hello?.extended === true, utf8, secure, user !== undefined),
       tls: secure ? tls : undefined,
       rule,
     }

@@ -14,6 +14,9 @@ const MOST_FAILURES = 5
 
 const isLoopback = matchNetworks([parseNetwork('127.0.0.0/8')!, parseNetwork('::1')!])
 
+/** No user has a longer one: what is looked up, counted and logged of a name has an end. */
+const LONGEST_NAME = 200
+
 /** What AUTH needs of the connection. */
 interface Wire {
   readonly client: string
@@ -92,7 +95,7 @@ export class Login {
     if (step.kind === 'refused') return this.#failed(step.reply)
     this.#onWork(true)
     this.#wire.holdWork()
-    void this.#verify(step.name, step.password)
+    void this.#verify(step.name.slice(0, LONGEST_NAME), step.password)
   }
 
   async #verify(name: string, password: string): Promise<void> {

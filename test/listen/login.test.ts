@@ -320,6 +320,30 @@ test('a user that is removed from the file is asked to authenticate again', asyn
   expect(await talk.say('MAIL FROM:<ana@near.example>')).toMatch(/^530 5\.7\.0 /)
 })
 
+test('a user that is removed before its content is refused with it', async () => {
+  await using world = await startWorld(LOOPBACK)
+  const { policy } = world
+  for (const content of ['DATA', 'BDAT 6 LAST\r\nQUIT\r']) {
+    world.policy = policy
+    await using talk = await greet(world)
+    await talk.say(`AUTH PLAIN ${PLAIN}`)
+    for (const line of ['MAIL FROM:<>', 'RCPT TO:<b@c.test>']) await talk.say(line)
+    world.policy = { ...policy, user: () => undefined }
+    expect(await talk.say(content)).toMatch(/^530 5\.7\.0 /)
+    expect(await talk.say('NOOP')).toMatch(/^(250|500) /)
+  }
+  expect(world.queue.accepted).toHaveLength(0)
+})
+
+test('a name without end is cut before it is kept or reported', async () => {
+  await using world = await startWorld(LOOPBACK)
+  await using talk = await greet(world)
+  const name = 'x'.repeat(8000)
+  expect(await talk.say(`AUTH PLAIN ${b64(`\0${name}\0secret`)}`)).toMatch(/^535 /)
+  const login = world.events.find(({ kind }) => kind === 'login')
+  expect(login).toMatchObject({ user: 'x'.repeat(200), ok: false })
+})
+
 for (const bytes of ['', '\x16\x03\x01', 'no TLS at all'])
   test(`a handshake that ends in ${JSON.stringify(bytes)} is given up at its deadline`, async () => {
     const deadlines = { command: 200, message: 200, idle: 200 }
