@@ -107,6 +107,18 @@ export function missing(load: Load, tally: Tally): string[] {
   )
 }
 
+/** Recipients that were promised and for which the queue has no end on record. */
+export async function unended({ relay, load }: World): Promise<string[]> {
+  const entries = await relay.entries('--all', '--state', 'delivered', '--state', 'bounced')
+  const ends = new Map(entries.map(({ id, to, state }) => [`${id} ${to}`, state]))
+  return [...load.accepted].flatMap(([number, id]) =>
+    letterOf(number)
+      .to.map((to) => [`${id} ${to}`, to.startsWith('reject-') ? 'bounced' : 'delivered'] as const)
+      .filter(([key, end]) => ends.get(key) !== end)
+      .map(([key]) => key),
+  )
+}
+
 export interface Doubles {
   /** How often something arrived that had arrived already. */
   readonly count: number

@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { need } from './debian.ts'
 import { until } from './process.ts'
 
 export interface Strace extends AsyncDisposable {
@@ -13,6 +14,23 @@ export interface Strace extends AsyncDisposable {
   lines(): Promise<string[]>
   /** Lets go of the process, which goes on undisturbed. */
   detach(): Promise<void>
+}
+
+/** `undefined` when strace is there and may attach; else the reason, printed once, why not. */
+export async function needStrace(): Promise<string | undefined> {
+  const missing = await need('strace')
+  if (missing !== undefined) return missing
+  const child = spawn('sleep', ['60'])
+  try {
+    await using _ = await attach(child.pid!, '-e', 'trace=none')
+    return undefined
+  } catch (error) {
+    const reason = `strace may not attach here: ${(error as Error).message}`
+    console.warn(`SKIPPED: ${reason}`)
+    return reason
+  } finally {
+    child.kill()
+  }
 }
 
 /** Attaches with these options and resolves when every thread is seen. */
