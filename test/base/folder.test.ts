@@ -1,4 +1,4 @@
-import { mkdtemp, rm, stat } from 'node:fs/promises'
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -10,6 +10,13 @@ test('a folder is made with those above it, for its owner alone', async () => {
   await makeFolder(path)
   await makeFolder(path)
   expect((await stat(path)).mode & 0o777).toBe(0o700)
+  await rm(root, { recursive: true })
+})
+
+test('a file in its place is no folder', async () => {
+  const root = await mkdtemp(join(tmpdir(), 'waypost-folder-'))
+  await writeFile(join(root, 'file'), '')
+  await expect(makeFolder(join(root, 'file'))).rejects.toThrow('EEXIST')
   await rm(root, { recursive: true })
 })
 
