@@ -77,6 +77,8 @@ export interface Delivery {
   readonly warnAt?: number
   /** The attempt before this one ended without our seeing the reply to the dot, or by our own death. */
   readonly last?: LastAttempt
+  /** The lease that it was taken under; absent for what is overdue. */
+  readonly lease?: string
   /** What an operator asks of it: `refuse` ends it as bounced with this reason. */
   readonly refuse?: OperatorAct
 }
@@ -315,7 +317,10 @@ export interface Queue extends QueueReader {
    * have several in hand: while one is being sent, the next are taken ahead (with `settle` too).
    */
   take(lease: Lease): Promise<Taken>
-  /** Writes outcome, history, notices and next time in one step, and takes the next delivery of the lane. */
+  /**
+   * Writes outcome, history, notices and next time in one step, and takes the next delivery of the
+   * lane. When the lease has lapsed and another has the delivery, only what ended counts.
+   */
   settle(delivery: Delivery, settlement: Settlement, next?: Lease): Promise<Taken | undefined>
   /** Deliveries whose time to expire, warn or be refused has come, whatever lanes and leases say; each is `sending` until settled. */
   overdue(kind: 'expire' | 'warn' | 'refuse', count: number): Promise<Delivery[]>

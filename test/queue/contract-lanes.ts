@@ -3,8 +3,8 @@
 import { expect, test } from 'vitest'
 
 import type { Open } from './contract.ts'
-import { attempt, claimOne, deferred, delivered, HOUR, lane, send } from './mail.ts'
-import { statesOf, takeFrom, takeOne } from './mail.ts'
+import { attempt, claimOne, deferred, delivered, ends, HOUR, lane, mailOf } from './mail.ts'
+import { send, statesOf, takeFrom, takeOne } from './mail.ts'
 
 export function contractOfLanes(open: Open): void {
   test('a lane gives the most urgent, then the oldest due delivery', async () => {
@@ -175,6 +175,32 @@ export function contractOfLanes(open: Open): void {
     await queue.settle(delivery, attempt(clock, delivery, delivered))
     expect(await statesOf(queue, id)).toEqual(['delivered'])
     expect(await queue.claim(1)).toEqual([])
+  })
+
+  test('what comes after another has taken the delivery counts only where it ends it', async () => {
+    await using opened = await open()
+    const { queue, clock } = opened
+    const id = await send(queue, clock)
+    const first = await takeOne(queue)
+    clock.pass(HOUR)
+    const second = await takeOne(queue)
+    expect(second.delivery.message).toBe(id)
+    await queue.settle(first.delivery, ends(clock, first.delivery, { kind: 'untried' }))
+    await queue.settle(
+      first.delivery,
+      attempt(clock, first.delivery, (n) => deferred(n, clock.now())),
+    )
+    expect(await queue.claim(1)).toEqual([])
+    expect(await statesOf(queue, id)).toEqual(['sending'])
+    expect((await queue.trace(id))!.entries[0]).toMatchObject({ attempts: 1 })
+
+    await queue.settle(first.delivery, attempt(clock, first.delivery, delivered))
+    expect(await statesOf(queue, id)).toEqual(['delivered'])
+    const notice = await mailOf(queue, clock, { from: '' })
+    const bounced = ends(clock, second.delivery, { kind: 'end', end: 'bounced', notice: 'sent' })
+    await queue.settle(second.delivery, { ...bounced, notices: [notice] })
+    expect(await statesOf(queue, id)).toEqual(['delivered'])
+    expect((await queue.find({ from: '<>' }, { limit: 5 })).entries).toEqual([])
   })
 
   test('a hundred lanes with deferred mail are each claimed when their time has come', async () => {

@@ -5,6 +5,7 @@ import type { Clock } from '../../base/clock.ts'
 import type { Report } from '../../mail/event.ts'
 import type { Batches } from './batch.ts'
 import type { Content } from './content.ts'
+import type { Disk } from './disk.ts'
 import type { ReaderThread } from './threads.ts'
 import type { Opened, PageDone } from './wire.ts'
 
@@ -20,6 +21,7 @@ export interface ChoreOptions {
   readonly content: Content
   readonly reader: ReaderThread
   readonly opened: Opened
+  readonly disk: Disk
 }
 
 export class Chores {
@@ -73,8 +75,9 @@ export class Chores {
   }
 
   async #isTooMuch(): Promise<boolean> {
-    const { used, live } = await this.#options.reader.sizes()
-    return used - live > this.#options.historySize
+    const { reader, historySize, disk } = this.#options
+    const { used, live } = await reader.sizes()
+    return used - live > historySize || (await disk.isShort())
   }
 
   async #sweep(): Promise<void> {

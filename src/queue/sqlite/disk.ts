@@ -9,6 +9,8 @@ import type { Clock } from '../../base/clock.ts'
 
 const GIGABYTE = 1024 ** 3
 const FRESH = 1000
+/** History begins to go this far above the reserve, so that it never causes a 452. */
+const HISTORY_MARGIN = 1.25
 
 export interface Space {
   readonly free: number
@@ -42,6 +44,12 @@ export class Disk {
   get isFull(): boolean {
     if (Math.abs(this.#clock.now() - this.#askedAt) >= FRESH && !this.#asking) void this.#refresh()
     return this.#space.free < this.#reserve
+  }
+
+  /** Whether there is so little room, by a look of now, that history has to give way. */
+  async isShort(): Promise<boolean> {
+    await this.#refresh()
+    return this.#space.free < this.#reserve * HISTORY_MARGIN
   }
 
   /** So much was written since. */

@@ -48,6 +48,12 @@ export class Leases {
     return this.#held.get(id)
   }
 
+  /** Another lease than this one has the delivery. */
+  hasAnother(message: number, n: number, id: string | null): boolean {
+    const holder = this.#byDelivery.get(`${message}-${n}`)
+    return holder !== undefined && id !== null && holder.id !== id
+  }
+
   renew(ids: readonly string[], now: number): void {
     for (const id of ids) {
       const lease = this.#held.get(id)

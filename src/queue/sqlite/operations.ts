@@ -59,8 +59,8 @@ export function run(store: Store, operation: Operation): unknown {
 
 function settleAndTake(store: Store, row: SettleRow): TakenRow | undefined {
   settle(store, row)
-  const lease = row[11]
-  return lease === null ? undefined : take(store, lease)
+  const next = row[11]
+  return next === null ? undefined : take(store, next)
 }
 
 /** Bytes of the database's file that hold nothing: it never shrinks, and grows only without them. */

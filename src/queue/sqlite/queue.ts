@@ -1,9 +1,10 @@
 // The embedded queue, as the rest of the relay sees it. The client on this thread keeps mail
 // until its first attempt and writes large content; one thread writes the store, another reads.
 
-import { chmod, mkdir } from 'node:fs/promises'
+import { chmod } from 'node:fs/promises'
 
 import type { Clock } from '../../base/clock.ts'
+import { makeFolder } from '../../base/folder.ts'
 import { formatAddress } from '../../mail/address.ts'
 import type { Destination } from '../../mail/destination.ts'
 import type { Report } from '../../mail/event.ts'
@@ -64,7 +65,7 @@ export async function openSqliteQueue(options: SqliteOptions): Promise<Queue> {
 
 async function prepareFolder(folder: string): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 })
+    await makeFolder(folder)
     await chmod(folder, 0o700)
   } catch (cause) {
     const { message } = cause as Error
@@ -117,6 +118,7 @@ class SqliteQueue implements Queue {
       content,
       reader,
       opened,
+      disk: parts.disk,
     })
     worker.on('error', (cause) => this.#lost(cause))
     parts.disk.spare = () => this.#batches.call(['spare'], Number)
@@ -183,19 +185,19 @@ class SqliteQueue implements Queue {
   }
 
   take(lease: Lease): Promise<Taken> {
-    return this.#batches.call(['take', lease.id], (value) => this.#taken(value as TakenRow))
+    return this.#batches.call(['take', lease.id], (value) => this.#taken(value as TakenRow, lease))
   }
 
   settle(delivery: Delivery, settlement: Settlement, next?: Lease): Promise<Taken | undefined> {
     const notices = settlement.notices ?? []
     const rows = notices.map((notice) => mailRow(notice, this.#newNumber))
     for (const notice of notices) this.#fresh.keep(notice)
-    const row = settleRow(delivery.id, settlement, rows, next?.id ?? null)
+    const row = settleRow(delivery, settlement, rows, next?.id ?? null)
     return this.#batches.call(
       ['settle', row],
       (value) => {
         for (const [index, notice] of notices.entries()) this.#written(notice, rows[index]![0])
-        return value === undefined ? undefined : this.#taken(value as TakenRow)
+        return next === undefined ? undefined : this.#taken(value as TakenRow, next)
       },
       parcelsOf(notices, rows),
     )
@@ -310,22 +312,22 @@ class SqliteQueue implements Queue {
     return { count, busy }
   }
 
-  #taken(row: TakenRow): Taken | Promise<Taken> {
+  #taken(row: TakenRow, { id: lease }: Lease): Taken | Promise<Taken> {
     switch (row[0]) {
       case 'idle':
         return { kind: 'idle', until: row[1] ?? undefined }
       case 'loaded':
-        return { kind: 'delivery', delivery: loadedDelivery(row[1]) }
+        return { kind: 'delivery', delivery: { ...loadedDelivery(row[1]), lease } }
       case 'fresh':
-        return this.#freshly(row[1], row[2])
+        return this.#freshly(row[1], row[2], lease)
     }
   }
 
-  #freshly(message: number, n: number): Taken | Promise<Taken> {
+  #freshly(message: number, n: number, lease: string): Taken | Promise<Taken> {
     const mail = this.#fresh.take(message)
-    if (mail !== undefined) return { kind: 'delivery', delivery: freshDelivery(mail, n) }
+    if (mail !== undefined) return { kind: 'delivery', delivery: freshDelivery(mail, n, lease) }
     return this.#batches.call(['load', message, n], (value) => {
-      return { kind: 'delivery', delivery: loadedDelivery(value as LoadedRow) }
+      return { kind: 'delivery', delivery: { ...loadedDelivery(value as LoadedRow), lease } }
     })
   }
 

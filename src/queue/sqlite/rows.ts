@@ -46,10 +46,10 @@ function deliveryRow(delivery: NewDelivery, envelope: Envelope): DeliveryRow {
 }
 
 export function settleRow(
-  id: DeliveryId,
+  { id, lease }: Delivery,
   settlement: Settlement,
   notices: MailRow[],
-  lease: string | null,
+  next: string | null,
 ): SettleRow {
   const [message, n] = numbersOf(id)
   const { at, attempt, results, expireAt, warnAt, moveTo } = settlement
@@ -63,7 +63,8 @@ export function settleRow(
     warnAt,
     moveTo?.destination ?? null,
     notices,
-    lease,
+    next,
+    lease ?? null,
   ]
 }
 
@@ -120,7 +121,7 @@ function lastOf({ attempt, results }: Settlement): LastAttempt | undefined {
 }
 
 /** A delivery of mail that the client still has, before its first attempt. */
-export function freshDelivery(mail: NewMail, n: number): Delivery {
+export function freshDelivery(mail: NewMail, n: number, lease: string): Delivery {
   const delivery = mail.deliveries[n - 1]!
   const { destination, queue, due, expireAt, warnAt, recipients } = delivery
   return {
@@ -136,6 +137,7 @@ export function freshDelivery(mail: NewMail, n: number): Delivery {
       return { n: index, ...mail.envelope.recipients[index]!, attempts: 0, due }
     }),
     content: mail.content,
+    lease,
   }
 }
 

@@ -22,30 +22,36 @@ export function settle(store: Store, row: SettleRow): void {
   const fact = row[4]
   if (fact !== null && (delivery !== undefined || isKnown(store, message)))
     store.sql.addFact.run(message, fact)
-  for (const notice of row[10]) acceptMail(store, notice)
-  store.leases.settled(message, n, store.now)
+  const lapsed = store.leases.hasAnother(message, n, row[12])
+  if (!lapsed) store.leases.settled(message, n, store.now)
   // It ended while its lease had lapsed: the fact is kept, the end stays as it was recorded.
   if (delivery === undefined) return
-  const ended = writeResults(store, row)
+  const ends = row[3].filter(([, end]) => end !== null)
+  if (!lapsed) writeTried(store, row)
+  const ended = writeEnds(store, row, ends)
+  // Of an end that came too late nobody is told: another was recorded.
+  if (ended > 0 || ends.length === 0) for (const notice of row[10]) acceptMail(store, notice)
   if (ended >= delivery.live) return endDelivery(store, message, n)
-  goOn(store, row, delivery)
+  if (lapsed) writeDelivery(store, message, n, { ...delivery, live: delivery.live - ended })
+  else goOn(store, row, delivery)
 }
 
 function isKnown(store: Store, message: number): boolean {
   return store.sql.known.get(message) !== undefined
 }
 
-/** How many recipients have ended by this. */
-function writeResults(store: Store, row: SettleRow): number {
-  const { sql } = store
-  const [message, delivery, at, results] = row
-  let count = 0
-  for (const [n, end, notice, attempted, due, reply] of results)
+function writeTried({ sql }: Store, [message, delivery, , results]: SettleRow): void {
+  for (const [n, end, , attempted, due, reply] of results)
     if (end === null) sql.triedRecipient.run(attempted, due, reply, message, n, delivery)
-    else {
-      const done = sql.endRecipient.run(end, at, notice, attempted, reply, message, n, delivery)
-      count += Number(done.changes)
-    }
+}
+
+/** How many recipients have ended by this. */
+function writeEnds({ sql }: Store, [message, delivery, at]: SettleRow, ends: SettleRow[3]): number {
+  let count = 0
+  for (const [n, end, notice, attempted, , reply] of ends) {
+    const done = sql.endRecipient.run(end, at, notice, attempted, reply, message, n, delivery)
+    count += Number(done.changes)
+  }
   return count
 }
 

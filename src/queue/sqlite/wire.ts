@@ -71,6 +71,9 @@ export type SettleRow = readonly [
   warn: number | null | undefined,
   moveTo: string | null,
   notices: readonly MailRow[],
+  /** The lease to take the next delivery under. */
+  next: string | null,
+  /** The lease that this one was taken under. */
   lease: string | null,
 ]
 

@@ -1,0 +1,197 @@
+// Some hundred messages among servers and storage that misbehave at random. Whatever happens, each
+// recipient ends once, and what was delivered arrived once, unless it is on record that an attempt
+// ended without anybody knowing how. SEED=… runs one case again.
+
+import { expect, test } from 'vitest'
+import { QueueError } from '../../src/queue/port.ts'
+import type { MessageId, Queue } from '../../src/queue/port.ts'
+import { isEnd } from '../../src/mail/outcome.ts'
+import { drop } from '../peers/mx.ts'
+import type { Answer, Mx, Script } from '../peers/mx.ts'
+import { startWorld } from './world.ts'
+import type { World } from './world.ts'
+
+const FILES = {
+  'policies/relay.yaml': "- allow: { clients: ['127.0.0.0/8'] }\n",
+  'policies/routing.yaml': "- { to: ['*'], via: mx, queue: default }\n",
+  'policies/shaping.yaml': '- { default: true, connections: 3, messages-per-connection: 9 }\n',
+  'queues/default.yaml': 'retry: [1m, 5m]\ngive-up-after: 3h\n',
+}
+const MESSAGES = 200
+const DOMAINS = ['a.example', 'b.example', 'c.example', 'd.example', 'e.example']
+
+interface Storms {
+  /** How often a call of the queue fails. */
+  readonly storage: number
+  /** How often time jumps further than a lease lasts. */
+  readonly jumps: number
+}
+
+const cases: [name: string, Storms][] = [
+  ['servers', { storage: 0, jumps: 0 }],
+  ['servers and storage', { storage: 0.03, jumps: 0 }],
+  ['servers and the clock', { storage: 0, jumps: 0.02 }],
+  ['servers, storage and the clock', { storage: 0.03, jumps: 0.02 }],
+]
+
+for (const [name, storms] of cases) {
+  const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 1e9))
+  const title = `every recipient ends once while ${name} misbehave (seed ${seed})`
+  test(title, { timeout: 90_000 }, () => storm(seed, storms))
+}
+
+async function storm(seed: number, { storage, jumps }: Storms): Promise<void> {
+  const chance = lots(seed)
+  const wrap = ({ queue }: { queue: Queue }) => ({ queue: unreliable(queue, chance, storage) })
+  await using world = await startWorld({ files: FILES, wrap })
+  const servers = [
+    await world.mx(scriptOf(chance), 'a.example', 'b.example', 'c.example'),
+    await world.mx(scriptOf(chance), 'd.example'),
+    await world.mx(scriptOf(chance), 'e.example'),
+    await world.mx({}, 'near.example'),
+  ]
+  const ids: MessageId[] = []
+  for (let n = 0; n < MESSAGES; n++) {
+    ids.push(await world.send({ to: recipientsOf(n, chance), content: contentOf(n) }))
+    if (n % 10 === 0) world.pass(1000)
+  }
+  for (let rounds = 0; (await world.queue.counts('state')).length > 0; rounds++) {
+    expect(rounds, 'rounds until all have ended').toBeLessThan(6000)
+    world.pass(chance() < jumps ? 300_000 : 15_000)
+    await new Promise((resolve) => setTimeout(resolve, 4))
+  }
+  for (const [n, id] of ids.entries()) await check(world, servers, n, id)
+}
+
+/** Numbers from 0 up to 1 that follow from the seed. */
+function lots(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+const FAILING = new Set<string | symbol>([
+  'claim',
+  'nextDue',
+  'take',
+  'settle',
+  'renew',
+  'release',
+  'suspend',
+  'overdue',
+])
+
+function unreliable(queue: Queue, chance: () => number, odds: number): Queue {
+  return new Proxy(queue, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target)
+      if (typeof value !== 'function') return value
+      return (...given: unknown[]): unknown =>
+        FAILING.has(name) && chance() < odds
+          ? Promise.reject(new QueueError('failing', 'The disk is away'))
+          : Reflect.apply(value, target, given)
+    },
+  })
+}
+
+function scriptOf(chance: () => number): Script {
+  const odds = (table: readonly (readonly [number, Answer])[], otherwise: string) => async () => {
+    if (chance() < 0.3) await new Promise((resolve) => setTimeout(resolve, chance() * 15))
+    let lot = chance()
+    for (const [share, answer] of table) if ((lot -= share) < 0) return answer
+    return otherwise
+  }
+  return {
+    greeting: odds(
+      [
+        [0.02, drop],
+        [0.02, '421 4.3.2 Not now'],
+      ],
+      '220 mx.example ESMTP',
+    ),
+    MAIL: odds(
+      [
+        [0.02, drop],
+        [0.03, '451 4.3.0 Later'],
+        [0.01, '550 5.7.1 No'],
+      ],
+      '250 ok',
+    ),
+    RCPT: odds(
+      [
+        [0.02, drop],
+        [0.06, '450 4.2.0 Later'],
+        [0.05, '550 5.1.1 No'],
+        [0.03, '452 4.5.3 Many'],
+      ],
+      '250 ok',
+    ),
+    DATA: odds(
+      [
+        [0.01, drop],
+        [0.02, '451 4.3.0 Later'],
+      ],
+      '354 go on',
+    ),
+    dot: odds(
+      [
+        [0.04, drop],
+        [0.04, '451 4.3.0 Later'],
+        [0.02, '554 5.6.0 No'],
+        [0.01, { last: '250 ok' }],
+      ],
+      '250 ok',
+    ),
+    RSET: odds([[0.05, drop]], '250 ok'),
+  }
+}
+
+function recipientsOf(n: number, chance: () => number): string[] {
+  const count = 1 + Math.floor(chance() * 3)
+  return Array.from({ length: count }, (_, index) => {
+    return `n${n}-${index}@${DOMAINS[Math.floor(chance() * DOMAINS.length)]!}`
+  })
+}
+
+function contentOf(n: number): string {
+  const body = n % 50 === 7 ? 'x'.repeat(70).concat('\r\n').repeat(6000) : `${n}\r\n`
+  return `From: ana@near.example\r\nSubject: number ${n}\r\n\r\n${body}`
+}
+
+async function check(world: World, servers: readonly Mx[], n: number, id: MessageId) {
+  const trace = (await world.queue.trace(id))!
+  const doubtful = new Set<string>()
+  for (const fact of trace.facts) {
+    if (fact.kind === 'interrupted') doubtful.add(fact.delivery)
+    if (fact.kind !== 'settled') continue
+    if (fact.results.some(({ outcome }) => outcome?.kind === 'unknown')) doubtful.add(fact.delivery)
+  }
+  for (const { to, state, delivery, notice } of trace.entries) {
+    const about = `message ${n} to ${to}: ${JSON.stringify(trace.facts)}`
+    expect(isEnd(state), about).toBe(true)
+    const ends = world.told('ended').filter((event) => event.id === id && event.to === to)
+    expect(ends.length, about).toBeGreaterThanOrEqual(1)
+    if (!doubtful.has(delivery)) expect(ends.length, about).toBe(1)
+    expect(isTold(servers, to), about).toBe(state !== 'delivered')
+    if (state !== 'delivered') expect(notice, about).toBe('sent')
+    const times = arrivals(servers, n, to)
+    if (state === 'delivered') expect(times, about).toBeGreaterThanOrEqual(1)
+    if (!doubtful.has(delivery)) expect(times, about).toBe(state === 'delivered' ? 1 : 0)
+  }
+}
+
+function arrivals(servers: readonly Mx[], n: number, to: string): number {
+  const subject = `Subject: number ${n}\r\n`
+  return servers
+    .flatMap(({ taken }) => taken)
+    .filter(({ to: all, content }) => all.includes(to) && content.includes(subject)).length
+}
+
+function isTold(servers: readonly Mx[], to: string): boolean {
+  const line = `Final-Recipient: rfc822; ${to}\r\n`
+  return servers.some(({ taken }) => taken.some(({ content }) => content.includes(line)))
+}
