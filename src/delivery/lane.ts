@@ -67,7 +67,8 @@ export async function drawFrom(
   health.resolved(lane)
   const site = sites.find(resolved.site, resolved.hosts, lane)
   if (health.waits(site, lane)) return false
-  const entering = sites.enter(site, lane, callKey(callOf(options, lane, route)))
+  const key = callKey(callOf(options, lane, route))
+  const entering = sites.enter(site, lane, key, held.lease.priority)
   placed()
   const slot = await entering
   if (slot === undefined) return false

@@ -4,6 +4,7 @@
 import type { Destination } from '../mail/destination.ts'
 import type { SiteLimits } from '../policy/policy.ts'
 import type { Capacity } from './capacity.ts'
+import { Line } from './line.ts'
 import type { Connection, Host } from './parts.ts'
 import { Trouble } from './trouble.ts'
 
@@ -17,14 +18,6 @@ export interface IdleConnection {
   /** Connections are shared only where this is the same: see `callKey`. */
   readonly key: string
   readonly since: number
-}
-
-/** A lane that waits for a connection of its site. */
-export interface Waiting {
-  readonly lane: Destination
-  readonly key: string
-  /** `undefined`: the wait is over without one. */
-  readonly admit: (slot: Slot | undefined) => void
 }
 
 /** The right to one connection of a site, and the connection. */
@@ -44,7 +37,7 @@ export class Site {
   readonly lanes = new Map<Destination, number>()
   /** Lanes that the queue was told to keep back. */
   readonly full = new Set<Destination>()
-  readonly line: Waiting[] = []
+  readonly line = new Line()
   readonly idle: IdleConnection[] = []
   readonly trouble = new Trouble()
   /** Lanes that the queue was told are suspended. */

@@ -10,12 +10,14 @@ import type { Queue } from '../queue/port.ts'
 import { Capacity } from './capacity.ts'
 import type { Connection, Host } from './parts.ts'
 import { Site } from './site.ts'
-import type { Slot, Waiting } from './site.ts'
+import type { Slot } from './site.ts'
 
 /** How long an unused connection stays open. */
 const KEEP = 5000
 /** Lanes that wait in one site's line; the others wait in the queue. */
 const LINE = 1000
+/** The priority of a lane that does not say. */
+const USUAL = 10
 /** Lanes that wait in all lines together. */
 const LINES = 20_000
 /** Sites that nobody has used for so long are forgotten. */
@@ -67,19 +69,23 @@ export class Sites {
   }
 
   /** A connection to be had, or the wait for one; `undefined`: not now, give the lease back. */
-  async enter(site: Site, lane: Destination, key: string): Promise<Slot | undefined> {
+  async enter(
+    site: Site,
+    lane: Destination,
+    key: string,
+    priority = USUAL,
+  ): Promise<Slot | undefined> {
     if (this.#closed) return undefined
     if (site.line.length === 0 && this.#hasRoom(site)) return this.#admit(site, key)
     this.#keepBack(site, lane)
-    const inLine = site.line.some((waiting) => waiting.lane === lane)
-    if (inLine) return undefined
+    if (site.line.has(lane)) return undefined
     if (site.line.length >= LINE || this.#waiting >= LINES) {
       this.#overflowed.add(site)
       return undefined
     }
     this.#waiting++
     return new Promise((admit) => {
-      site.line.push({ lane, key, admit })
+      site.line.push({ lane, key, priority, admit })
       this.#starve(site)
     })
   }
@@ -117,8 +123,8 @@ export class Sites {
 
   /** Others wait for a connection that this lane could give up. */
   crowded(site: Site, lane: Destination): boolean {
-    const [first] = site.line
-    const alone = site.line.length === 0 || (site.line.length === 1 && first!.lane === lane)
+    const { line } = site
+    const alone = line.length === 0 || (line.length === 1 && line.has(lane))
     return !alone || !this.capacity.roomFor(site.slow)
   }
 
@@ -134,7 +140,7 @@ export class Sites {
   /** Everybody in the site's line goes home: it is suspended. */
   sendHome(site: Site): void {
     this.#waiting -= site.line.length
-    for (const { admit } of site.line.splice(0)) admit(undefined)
+    for (const { admit } of site.line.clear()) admit(undefined)
     this.#starve(site)
     this.#unkeep(site)
   }
@@ -173,7 +179,7 @@ export class Sites {
   }
 
   #callNext(site: Site): void {
-    const waiting: Waiting = site.line.shift()!
+    const waiting = site.line.next()!
     this.#waiting--
     waiting.admit(this.#admit(site, waiting.key))
   }

@@ -93,6 +93,8 @@ export interface LastAttempt {
 export interface Lease {
   readonly id: string
   readonly lane: Destination
+  /** Of the most urgent delivery that was due. */
+  readonly priority?: number
   readonly until: number
 }
 

@@ -76,6 +76,31 @@ test('a lane whose site is at its limit waits in line, and the queue keeps it ba
   expect(there.said).toEqual(['+b.example', '-b.example'])
 })
 
+test('urgent lanes are called first, and one call in eight is for the others', async () => {
+  const there = world(1000, 1)
+  const site = there.site('mx.example')
+  let slot = await enter(there, site, 'first.example')
+  const called: string[] = []
+  const wait = async (name: string, priority: number): Promise<void> => {
+    slot = (await there.sites.enter(site, lane(name), 'k', priority))!
+    called.push(name)
+  }
+  for (let n = 0; n < 3; n++) void wait(`bulk${n}`, 70)
+  for (let n = 0; n < 10; n++) void wait(`usual${n}`, 10)
+  for (let n = 0; n < 5; n++) void wait(`urgent${n}`, 1)
+  for (let n = 0; n < 18; n++) {
+    there.sites.leave(slot, lane(called.at(-1) ?? 'first.example'))
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  expect(called.slice(0, 5)).toEqual(Array.from({ length: 5 }, (_, n) => `urgent${n}`))
+  const turns = [...called.entries()].filter(([, name]) => name.startsWith('bulk'))
+  expect(turns).toEqual([
+    [7, 'bulk0'],
+    [15, 'bulk1'],
+    [17, 'bulk2'],
+  ])
+})
+
 test('no site holds more than a tenth of all connections', async () => {
   const there = world(50, 20)
   const site = there.site('mx.example')

@@ -107,7 +107,7 @@ export class Leases {
     lane.idle++
     this.#earliest = Math.min(this.#earliest, until)
     this.#undo.push(() => this.#end(lease, now))
-    return [id, lane.name, until]
+    return [id, lane.name, lane.best, until]
   }
 
   #free(lease: Held, key: string): void {

@@ -159,7 +159,9 @@ class SqliteQueue implements Queue {
 
   claim(count: number): Promise<Lease[]> {
     return this.#batches.call(['claim', count], (value) =>
-      (value as LeaseRow[]).map(([id, lane, until]) => ({ id, lane: lane as Destination, until })),
+      (value as LeaseRow[]).map(([id, lane, priority, until]) => {
+        return { id, lane: lane as Destination, priority, until }
+      }),
     )
   }
 

@@ -138,7 +138,7 @@ export interface LoadedRow {
   readonly bytes: Uint8Array | null
 }
 
-export type LeaseRow = readonly [id: string, lane: string, until: number]
+export type LeaseRow = readonly [id: string, lane: string, priority: number, until: number]
 
 /** One page of a long act; `cursor` says that there is more. */
 export interface PageDone extends Steered {
