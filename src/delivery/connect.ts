@@ -52,6 +52,8 @@ class Way {
   readonly #options: ConnectOptions
   readonly #timeouts: Timeouts
   readonly #notes: string[]
+  /** The local address that the system chose, or that was asked for. */
+  #source: string | undefined
   #tls: TlsFact | undefined
   #offers: Offers | undefined
 
@@ -60,12 +62,14 @@ class Way {
     this.#options = options
     this.#timeouts = { ...TIMEOUTS, ...options.timeouts }
     this.#notes = notes
+    this.#source = target.source
   }
 
   async go(withTls: boolean): Promise<Arrival> {
     const { signal, clock } = this.#options
     const socket = await this.#dial()
     if (!('write' in socket)) return this.#fail({ kind: 'loss', stage: 'connect', loss: socket })
+    this.#source = socket.localAddress ?? this.#source
     const dialogue = new Dialogue(socket, clock, this.#timeouts)
     const abort = (): void => dialogue.stop('We are stopping')
     signal.addEventListener('abort', abort, { once: true })
@@ -190,8 +194,9 @@ class Way {
   }
 
   #fact(): ConnectionFact {
-    const { host, address, port, source } = this.#target
+    const { host, address, port } = this.#target
     const tls = this.#tls
+    const source = this.#source
     return {
       host,
       address,

@@ -36,6 +36,14 @@ function fieldsOf(event: RelayEvent): object | undefined {
       const { id, delivery, from, to, queue, destination } = event
       return { time, event: 'warned', id, delivery, from, to, queue, destination }
     }
+    case 'interrupted': {
+      const { id, delivery } = event
+      return { time, event: 'interrupted', id, delivery }
+    }
+    case 'steered': {
+      const { act, what, count, busy, who, why } = event
+      return { time, event: act, what, count, busy, who, why }
+    }
     case 'suspended': {
       const { lanes, site, until, reason } = event
       return { time, event: 'suspended', lanes, site, until: iso(until), reason }
@@ -110,6 +118,13 @@ function sentenceOf(event: RelayEvent): string | undefined {
       return isToldByAttempt(event) ? undefined : endSentence(event)
     case 'warned':
       return `warned     ${event.id} ${path(event.from)}: ${event.to} is still waiting`
+    case 'interrupted':
+      return `interrupted ${event.delivery}: it may have arrived, and is tried again`
+    case 'steered': {
+      const { act, what, count, busy, who, why } = event
+      const later = busy === 0 ? '' : `, ${busy} after their attempt`
+      return `${act.padEnd(10)} ${what} by ${who}: ${count} recipients${later}: ${why}`
+    }
     case 'suspended': {
       const whom = event.site ?? list(event.lanes)
       return `suspended  ${whom} until ${timeOfDay(event.until)}: ${event.reason}`

@@ -129,6 +129,11 @@ function countRest(registry: Registry): (event: Rest) => void {
   const connected = countConnections(registry)
   const committed = timeCommits(registry)
   const warned = count('delay_warnings', 'Recipients whose sender was warned of a delay')
+  const interrupted = count(
+    'interrupted',
+    'Attempts of which nobody knows the end: possible doubles',
+  )
+  const steered = count('operator_acts', 'Acts of operators on the queue', 'act')
   const suspended = count('suspensions', 'Times that a site or lane was suspended')
   const refused = count('refusals', 'Commands of clients that were refused', 'command')
   const logins = count('logins', 'Attempts to log in', 'result')
@@ -141,6 +146,10 @@ function countRest(registry: Registry): (event: Rest) => void {
         return committed(event)
       case 'warned':
         return warned.inc()
+      case 'interrupted':
+        return interrupted.inc()
+      case 'steered':
+        return steered.inc({ act: event.act })
       case 'suspended':
         return suspended.inc()
       case 'refused':

@@ -72,6 +72,19 @@ export type RelayEvent =
       readonly reason?: string
     } & OfRecipient)
   | ({ readonly kind: 'warned' } & OfRecipient)
+  /** An attempt was cut off, and nobody knows how it ended: its mail may arrive twice. */
+  | ({ readonly kind: 'interrupted'; readonly delivery: string } & OfMessage)
+  /** An operator steered the queue: what was asked for, and how many recipients it reached. */
+  | {
+      readonly kind: 'steered'
+      readonly at: number
+      readonly act: string
+      readonly what: string
+      readonly count: number
+      readonly busy: number
+      readonly who: string
+      readonly why: string
+    }
   | {
       readonly kind: 'suspended'
       readonly at: number

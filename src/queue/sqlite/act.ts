@@ -5,6 +5,7 @@ import type { Act, OperatorAct } from '../port.ts'
 import { formatDeliveryId } from '../ids.ts'
 import { addFact, earliestDue, readDelivery, split, writeDelivery } from './delivery.ts'
 import type { DeliveryState } from './delivery.ts'
+import { tellCancelled } from './echo.ts'
 import { HELD, READY, REFUSED, SWEPT, TAKEN } from './schema.ts'
 import type { Store } from './store.ts'
 import { notFresh } from './take.ts'
@@ -81,7 +82,7 @@ function apply(store: Store, message: number, n: number, wish: Wish): void {
       store.lanes.woken = true
       break
     case 'cancel':
-      cancel(store, message, part, wish.recipients, delivery)
+      cancel(store, message, part, wish, delivery)
   }
   store.lanes.recount(destination, store.now)
 }
@@ -103,12 +104,15 @@ function cancel(
   store: Store,
   message: number,
   n: number,
-  recipients: readonly number[],
+  wish: Wish,
   delivery: DeliveryState,
 ): void {
   const code = ENDS.indexOf('cancelled')
-  for (const r of recipients)
+  const { recipients } = wish
+  for (const r of recipients) {
     store.sql.endRecipient.run(code, store.now, null, 0, null, message, r, n)
+    tellCancelled(store, [message, n, r], delivery, wish)
+  }
   writeDelivery(store, message, n, { ...delivery, live: delivery.live - recipients.length })
 }
 

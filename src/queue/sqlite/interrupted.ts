@@ -5,6 +5,7 @@ import type { LastAttempt } from '../port.ts'
 import { formatDeliveryId } from '../ids.ts'
 import { applyPending } from './act.ts'
 import { addFact, readDelivery, writeDelivery } from './delivery.ts'
+import { tellInterrupted } from './echo.ts'
 import { READY, SWEPT, TAKEN } from './schema.ts'
 import { holdIfStanding } from './settle.ts'
 import type { Store } from './store.ts'
@@ -12,14 +13,13 @@ import { notFresh, stateBefore } from './take.ts'
 
 const PAGE = 1000
 
-/** After a crash: how many there were. Runs in a transaction of its own, page by page. */
-export function recover(store: Store): number {
-  let count = 0
+/** After a crash. Runs in transactions of its own, page by page. */
+export function recover(store: Store): void {
   for (;;) {
     const rows = store.sql.taken.all(PAGE) as unknown as [number, number][]
-    if (rows.length === 0) return count
+    if (rows.length === 0) return
     store.db.exec('BEGIN IMMEDIATE')
-    for (const [message, n] of rows) if (giveBack(store, message, n)) count++
+    for (const [message, n] of rows) giveBack(store, message, n)
     store.db.exec('COMMIT')
   }
 }
@@ -33,12 +33,11 @@ export function returnLapsed(store: Store): void {
     }
 }
 
-/** Whether an attempt may have been under way. */
-function giveBack(store: Store, message: number, n: number): boolean {
+function giveBack(store: Store, message: number, n: number): void {
   const delivery = readDelivery(store, message, n)
-  if (delivery === undefined) return false
+  if (delivery === undefined) return
   const tried = delivery.state === TAKEN
-  if (!tried && delivery.state !== SWEPT) return false
+  if (!tried && delivery.state !== SWEPT) return
   notFresh(store, message)
   if (tried) recordAttempt(store, message, n)
   const next = {
@@ -51,13 +50,13 @@ function giveBack(store: Store, message: number, n: number): boolean {
   if (next.state === READY) holdIfStanding(store, next)
   writeDelivery(store, message, n, next)
   if (delivery.pending !== null) applyPending(store, message, n, delivery.pending)
-  return tried
 }
 
 function recordAttempt(store: Store, message: number, n: number): void {
   store.sql.interrupted.run(store.now, message, n)
   const delivery = formatDeliveryId(message, n)
   addFact(store, message, { kind: 'interrupted', at: store.now, delivery })
+  tellInterrupted(store, message, n)
 }
 
 // Where it went is known only from the attempt before: that host is tried first again.

@@ -19,6 +19,7 @@ import { Chores } from './chores.ts'
 import { Content } from './content.ts'
 import { Disk, spaceOf } from './disk.ts'
 import type { Space } from './disk.ts'
+import { eventOf } from './echo.ts'
 import { FreshMail } from './memory.ts'
 import { formatScope } from './reading.ts'
 import { freshDelivery, loadedDelivery, mailRow, settleRow } from './rows.ts'
@@ -120,6 +121,7 @@ class SqliteQueue implements Queue {
       opened,
       disk: parts.disk,
     })
+    for (const row of opened.told) report(eventOf(row))
     worker.on('error', (cause) => this.#lost(cause))
     parts.disk.spare = () => this.#batches.call(['spare'], Number)
     // The alarm of what is due already, or will be.
@@ -236,20 +238,23 @@ class SqliteQueue implements Queue {
     else yield* this.#parts.content.read(key)
   }
 
-  steer(act: Act, filter: Filter, by: OperatorAct): Promise<Steered> {
-    return this.#pages((cursor) => ['steer', act, filter, by, cursor])
+  async steer(act: Act, filter: Filter, by: OperatorAct): Promise<Steered> {
+    const steered = await this.#pages((cursor) => ['steer', act, filter, by, cursor])
+    return this.#steered(act, JSON.stringify(filter), steered, by)
   }
 
   async hold(scope: StandingHold['scope'], by: OperatorAct): Promise<Steered> {
     const name = formatScope(scope)
     await this.#batches.call(['hold', name, by], nothing)
-    return await this.#pages((cursor) => ['mark', name, cursor])
+    const steered = await this.#pages((cursor) => ['mark', name, cursor])
+    return this.#steered('hold', name, steered, by)
   }
 
   async unhold(scope: StandingHold['scope'], by: OperatorAct): Promise<Steered> {
     const name = formatScope(scope)
     await this.#batches.call(['unhold', name], nothing)
-    return await this.#pages(() => ['unmark', name, by])
+    const steered = await this.#pages(() => ['unmark', name, by])
+    return this.#steered('release', name, steered, by)
   }
 
   async backup(path: string): Promise<void> {
@@ -297,6 +302,11 @@ class SqliteQueue implements Queue {
     return this.#parts.disk.isFull
   }
 
+  #steered(act: Act, what: string, steered: Steered, { who, why }: OperatorAct): Steered {
+    this.#report({ kind: 'steered', at: this.#clock.now(), act, what, ...steered, who, why })
+    return steered
+  }
+
   #checkSpace(): void {
     if (this.isFull())
       throw new QueueError('full', 'Cannot accept: free disk space is under the reserve')
@@ -333,7 +343,8 @@ class SqliteQueue implements Queue {
     })
   }
 
-  #answered({ wake, next, milliseconds }: Answers, operations: number): void {
+  #answered({ wake, next, milliseconds, told }: Answers, operations: number): void {
+    for (const row of told) this.#report(eventOf(row))
     this.#report({ kind: 'committed', at: this.#clock.now(), milliseconds, operations })
     this.#setAlarm(next)
     if (wake) for (const listener of this.#wakers) listener()

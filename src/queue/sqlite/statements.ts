@@ -67,6 +67,8 @@ export const STATEMENTS = {
   redirect: `UPDATE recipient SET destination = nullif(?, domain)
     WHERE message = ? AND delivery = ? AND ended IS NULL`,
 
+  subject: `SELECT message.at, sender, address FROM message JOIN recipient ON message = id
+    WHERE id = ? AND n = ?`,
   message: `SELECT at, envelope, size, large FROM message WHERE id = ?`,
   known: `SELECT 1 FROM message WHERE id = ?`,
   large: `SELECT large FROM message WHERE id = ?`,

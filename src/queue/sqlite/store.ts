@@ -13,6 +13,7 @@ import { Leases } from './leases.ts'
 import { checkLibrary, FILE, migrate } from './schema.ts'
 import { prepareAll } from './statements.ts'
 import type { Statements } from './statements.ts'
+import type { ToldRow } from './wire.ts'
 
 export interface StoreOptions {
   readonly folder: string
@@ -35,6 +36,8 @@ export interface Store {
   content: Uint8Array
   /** Takes back what the batch changed in memory; last first. */
   readonly undo: (() => void)[]
+  /** What is to be reported when this batch is through. */
+  readonly told: ToldRow[]
   /** Files whose message has ended, to go once that is committed. */
   readonly unlink: string[]
   /** A backup reads the files: they stay until it is done. */
@@ -70,6 +73,7 @@ export function openStore(options: StoreOptions): Store {
     holds: new Map(),
     fresh: new Map(),
     content: new Uint8Array(),
+    told: [],
     unlink: [],
     keepFiles: false,
   }

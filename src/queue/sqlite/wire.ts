@@ -150,6 +150,31 @@ export interface Failure {
   readonly text: string
 }
 
+/** A recipient that an operator cancelled. */
+export interface CancelledRow {
+  readonly kind: 'cancelled'
+  readonly at: number
+  readonly message: number
+  readonly n: number
+  readonly acceptedAt: number
+  readonly from: string
+  readonly to: string
+  readonly queue: string
+  readonly destination: string
+  readonly who: string
+  readonly why: string
+}
+
+/** An attempt that nobody knows the end of. */
+export interface InterruptedRow {
+  readonly kind: 'interrupted'
+  readonly at: number
+  readonly message: number
+  readonly n: number
+}
+
+export type ToldRow = CancelledRow | InterruptedRow
+
 export interface Answers {
   readonly kind: 'answers'
   readonly results: readonly unknown[]
@@ -159,12 +184,15 @@ export interface Answers {
   /** When the worker wants to be asked next: a lane falls due, or a lease lapses. */
   readonly next: number | null
   readonly milliseconds: number
+  /** What is to be reported beside the answers. */
+  readonly told: readonly ToldRow[]
 }
 
 export interface Opened {
   readonly kind: 'opened'
   readonly last: number
-  readonly interrupted: number
+  /** Attempts that a crash has cut off. */
+  readonly told: readonly ToldRow[]
   readonly unfinished: readonly string[]
 }
 

@@ -10,11 +10,12 @@ import { recover, returnLapsed } from './interrupted.ts'
 import { unfinishedScopes } from './hold.ts'
 import { loadMemory, openStore, Refusal, reopen, unlinkEnded } from './store.ts'
 import type { Store, StoreOptions } from './store.ts'
-import type { Answers, Batch, Failure, FromWorker, Operation } from './wire.ts'
+import type { Answers, Batch, Failure, FromWorker, Operation, ToldRow } from './wire.ts'
 
 /** SQLite's results that speak of the disk or the file, not of what was asked. */
 const STORAGE = new Set([5, 6, 7, 8, 10, 11, 13, 14, 15, 22, 26])
 const FULL = 13
+const NOTHING: readonly ToldRow[] = []
 
 start(workerData as StoreOptions)
 
@@ -40,10 +41,11 @@ function start(options: StoreOptions): void {
 
 function loadHoldsAndRecover(store: Store, say: (message: FromWorker) => void): void {
   loadMemory(store)
-  const interrupted = recover(store)
+  recover(store)
   settleMemory(store)
   const [last] = store.sql.lastMessage.get() as unknown as [number]
-  say({ kind: 'opened', last, interrupted, unfinished: unfinishedScopes(store) })
+  const told = store.told.splice(0)
+  say({ kind: 'opened', last, told, unfinished: unfinishedScopes(store) })
 }
 
 function runBatch(store: Store, batch: Batch): Answers {
@@ -62,6 +64,7 @@ function runBatch(store: Store, batch: Batch): Answers {
     wake,
     next,
     milliseconds: performance.now() - started,
+    told: store.told.length === 0 ? NOTHING : store.told.splice(0),
   }
 }
 
