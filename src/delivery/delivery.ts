@@ -56,7 +56,7 @@ export function startDelivery(options: DeliveryOptions): DeliveryPart {
   const settler = new Settler(queue, clock, report)
   const leases = new Leases(queue, clock, report)
   const sites = new Sites({ queue, clock, report, policy, connections })
-  const health = new Health({ queue, clock, chance, report, sites })
+  const health = new Health({ queue, clock, chance, report, sites, leases })
   const notices = new Notices({ hostname, policy, queue, compose: options.composeNotice })
   const parts = { settler, leases, sites, health, notices }
   const lane: LaneOptions = { ...options, ...parts, signal, stopping: () => stopping }

@@ -5,6 +5,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Destination } from '../mail/destination.ts'
 import type { Report } from '../mail/event.ts'
 import type { Queue } from '../queue/port.ts'
+import type { HeldLease, Leases } from './leases.ts'
 import type { Site } from './site.ts'
 import type { Sites } from './sites.ts'
 import { Trouble } from './trouble.ts'
@@ -15,6 +16,7 @@ export interface HealthOptions {
   readonly chance: () => number
   readonly report: Report
   readonly sites: Sites
+  readonly leases: Pick<Leases, 'count'>
 }
 
 /** Lanes in trouble that are remembered; more than this and the oldest begin again at the first step. */
@@ -29,18 +31,13 @@ export class Health {
   }
 
   /** The lane of a suspended site waits with it; `false`: it may go on. */
-  waits(site: Site, lane: Destination): boolean {
-    const { queue, clock } = this.#options
-    if (!site.trouble.suspended(clock.now())) return false
-    // It waited with the others and is here all the same: an operator wants it tried now.
-    if (site.told.has(lane)) {
-      site.trouble.hurry()
-      return false
-    }
-    site.told.add(lane)
-    const { until, reason } = site.trouble
-    this.#note(queue.suspend([lane], site.name, until, reason))
-    return true
+  waits(site: Site, { lease, number }: Pick<HeldLease, 'lease' | 'number'>): boolean {
+    if (!site.trouble.suspended(this.#options.clock.now())) return false
+    const before = site.told.get(lease.lane)
+    if (before === undefined) this.#keepBack(site, [lease.lane])
+    // The queue knew that it waits and gave it out all the same: an operator wants it tried now.
+    else if (number > before) site.trouble.hurry()
+    return site.trouble.suspended(this.#options.clock.now())
   }
 
   /**
@@ -72,7 +69,7 @@ export class Health {
     const early = this.#options.clock.now() < trouble.until
     trouble.over()
     if (!waited) return
-    if (early) this.#note(this.#options.queue.suspend([...site.told], site.name, 0, ''))
+    if (early) this.#note(this.#options.queue.suspend([...site.told.keys()], site.name, 0, ''))
     site.told.clear()
     this.#options.sites.serve(site)
   }
@@ -96,15 +93,34 @@ export class Health {
   }
 
   #suspend(site: Site, retry: readonly number[], reason: string): void {
-    const { clock, chance, queue, report, sites } = this.#options
+    const { clock, chance, report, sites } = this.#options
     const now = clock.now()
     const until = site.trouble.step(retry, now, chance(), reason)
     const lanes = [...site.lanes.keys()]
     site.told.clear()
-    for (const lane of lanes) site.told.add(lane)
-    this.#note(queue.suspend(lanes, site.name, until, reason))
+    this.#keepBack(site, lanes)
     report({ kind: 'suspended', at: now, lanes, site: site.name, until, reason })
     sites.sendHome(site)
+  }
+
+  // Leases that were given out before the queue knew are of no operator's making.
+  #keepBack(site: Site, lanes: readonly Destination[]): void {
+    const { queue, leases } = this.#options
+    const { told } = site
+    const { until, reason } = site.trouble
+    for (const lane of lanes) told.set(lane, Infinity)
+    const writing = queue.suspend(lanes, site.name, until, reason).then(
+      () => this.#mark(told, lanes, leases.count),
+      (error: unknown) => {
+        for (const lane of lanes) told.delete(lane)
+        throw error
+      },
+    )
+    this.#note(writing)
+  }
+
+  #mark(told: Map<Destination, number>, lanes: readonly Destination[], count: number): void {
+    for (const lane of lanes) if (told.get(lane) === Infinity) told.set(lane, count)
   }
 
   // What could not be written is met again at the next claim, and said again then.

@@ -66,7 +66,7 @@ export async function drawFrom(
   if (resolved.kind === 'failed') return drawUnresolved(options, held, resolved.outcome)
   health.resolved(lane)
   const site = sites.find(resolved.site, resolved.hosts, lane)
-  if (health.waits(site, lane)) return false
+  if (health.waits(site, held)) return false
   const key = callKey(callOf(options, lane, route))
   const entering = sites.enter(site, lane, key, held.lease.priority)
   placed()

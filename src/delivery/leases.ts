@@ -8,6 +8,8 @@ import type { Lease, Queue } from '../queue/port.ts'
 
 export interface HeldLease {
   readonly lease: Lease
+  /** Leases are counted as they come. */
+  readonly number: number
   /** Milliseconds that the queue gives without renewal. */
   readonly length: number
   renewedAt: number
@@ -19,6 +21,7 @@ export class Leases {
   #report: Report
   #held = new Set<HeldLease>()
   #timer: Cancel | undefined
+  #count = 0
 
   constructor(queue: Pick<Queue, 'renew' | 'release'>, clock: Clock, report: Report) {
     this.#queue = queue
@@ -30,9 +33,15 @@ export class Leases {
     return this.#held.size
   }
 
+  /** How many there have been. */
+  get count(): number {
+    return this.#count
+  }
+
   /** Holds a lease that was asked for at this time. */
   hold(lease: Lease, askedAt: number): HeldLease {
-    const held = { lease, length: lease.until - askedAt, renewedAt: askedAt }
+    const number = ++this.#count
+    const held = { lease, number, length: lease.until - askedAt, renewedAt: askedAt }
     this.#held.add(held)
     this.#timer ??= this.#clock.after(held.length / 6, () => void this.#renew())
     return held

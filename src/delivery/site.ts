@@ -40,8 +40,8 @@ export class Site {
   readonly line = new Line()
   readonly idle: IdleConnection[] = []
   readonly trouble = new Trouble()
-  /** Lanes that the queue was told are suspended. */
-  readonly told = new Set<Destination>()
+  /** Lanes that the queue was told are suspended, and the last lease before it knew. */
+  readonly told = new Map<Destination, number>()
   busy = 0
   /** Slots that found nobody and are about to be given back. */
   failed = 0

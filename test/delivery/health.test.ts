@@ -1,5 +1,6 @@
 // Bad destinations: what they suspend, what ends it, and that nobody else notices.
 
+import { isDeepStrictEqual } from 'node:util'
 import { expect, test } from 'vitest'
 import { drop } from '../peers/mx.ts'
 import { startWorld } from './world.ts'
@@ -46,6 +47,22 @@ test('trouble steps by the schedule while it lasts', async () => {
     await world.until(() => world.told('attempted').length === n + 1)
     world.pass(wait * MINUTE)
   }
+})
+
+test('leases that were out when the site was suspended hurry nobody', async () => {
+  await using world = await startWorld()
+  let turn = 0
+  const greeting = async () => {
+    await new Promise((resolve) => setTimeout(resolve, (turn++ % 5) * 4))
+    return '421 4.3.2 Down'
+  }
+  const domains = Array.from({ length: 30 }, (_, n) => `d${n}.example`)
+  await world.mx({ greeting }, ...domains)
+  for (let n = 0; n < 300; n++) await world.send({ to: [`u${n}@${domains[n % 30]!}`] })
+  await world.until(async () => (await world.queue.suspensions()).length === 30)
+  const waiting = [{ key: 'waiting', count: 300 }]
+  await world.until(async () => isDeepStrictEqual(await world.queue.counts('state'), waiting))
+  expect(world.told('suspended')).toHaveLength(1)
 })
 
 test('when trouble ends one connection probes first, and then all go on', async () => {
