@@ -6,8 +6,8 @@ import { expect, test } from 'vitest'
 import { QueueError } from '../../src/queue/port.ts'
 import type { MessageId, Queue } from '../../src/queue/port.ts'
 import { isEnd } from '../../src/mail/outcome.ts'
-import { drop } from '../peers/mx.ts'
-import type { Answer, Mx, Script } from '../peers/mx.ts'
+import { lots, stormy } from '../peers/chance.ts'
+import type { Mx } from '../peers/mx.ts'
 import { startWorld } from './world.ts'
 import type { World } from './world.ts'
 
@@ -45,9 +45,9 @@ async function storm(seed: number, { storage, jumps }: Storms): Promise<void> {
   const wrap = ({ queue }: { queue: Queue }) => ({ queue: unreliable(queue, chance, storage) })
   await using world = await startWorld({ files: FILES, wrap })
   const servers = [
-    await world.mx(scriptOf(chance), 'a.example', 'b.example', 'c.example'),
-    await world.mx(scriptOf(chance), 'd.example'),
-    await world.mx(scriptOf(chance), 'e.example'),
+    await world.mx(stormy(chance), 'a.example', 'b.example', 'c.example'),
+    await world.mx(stormy(chance), 'd.example'),
+    await world.mx(stormy(chance), 'e.example'),
     await world.mx({}, 'near.example'),
   ]
   const ids: MessageId[] = []
@@ -61,17 +61,6 @@ async function storm(seed: number, { storage, jumps }: Storms): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 4))
   }
   for (const [n, id] of ids.entries()) await check(world, servers, n, id)
-}
-
-/** Numbers from 0 up to 1 that follow from the seed. */
-function lots(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
 }
 
 const FAILING = new Set<string | symbol>([
@@ -96,58 +85,6 @@ function unreliable(queue: Queue, chance: () => number, odds: number): Queue {
           : Reflect.apply(value, target, given)
     },
   })
-}
-
-function scriptOf(chance: () => number): Script {
-  const odds = (table: readonly (readonly [number, Answer])[], otherwise: string) => async () => {
-    if (chance() < 0.3) await new Promise((resolve) => setTimeout(resolve, chance() * 15))
-    let lot = chance()
-    for (const [share, answer] of table) if ((lot -= share) < 0) return answer
-    return otherwise
-  }
-  return {
-    greeting: odds(
-      [
-        [0.02, drop],
-        [0.02, '421 4.3.2 Not now'],
-      ],
-      '220 mx.example ESMTP',
-    ),
-    MAIL: odds(
-      [
-        [0.02, drop],
-        [0.03, '451 4.3.0 Later'],
-        [0.01, '550 5.7.1 No'],
-      ],
-      '250 ok',
-    ),
-    RCPT: odds(
-      [
-        [0.02, drop],
-        [0.06, '450 4.2.0 Later'],
-        [0.05, '550 5.1.1 No'],
-        [0.03, '452 4.5.3 Many'],
-      ],
-      '250 ok',
-    ),
-    DATA: odds(
-      [
-        [0.01, drop],
-        [0.02, '451 4.3.0 Later'],
-      ],
-      '354 go on',
-    ),
-    dot: odds(
-      [
-        [0.04, drop],
-        [0.04, '451 4.3.0 Later'],
-        [0.02, '554 5.6.0 No'],
-        [0.01, { last: '250 ok' }],
-      ],
-      '250 ok',
-    ),
-    RSET: odds([[0.05, drop]], '250 ok'),
-  }
 }
 
 function recipientsOf(n: number, chance: () => number): string[] {
