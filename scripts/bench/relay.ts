@@ -34,7 +34,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   writePolicies(folder, options)
   const [port, admin] = [await freePort(), await freePort()]
   const data = options.data ?? join(folder.path, 'data')
-  const child = spawn(process.execPath, ['src/cli.ts', 'start'], {
+  const child = spawn('scripts/waypost.js', ['start'], {
     stdio: ['ignore', 'ignore', 'inherit'],
     env: {
       ...process.env,
