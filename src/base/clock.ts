@@ -7,17 +7,25 @@ export type Cancel = () => void
 export interface Clock {
   /** Milliseconds since 1970, by the wall. */
   now(): number
+  /** Milliseconds that go by whatever is done to the wall clock; absent: `now` tells. */
+  steady?(): number
   /** Calls once, after this many milliseconds; never synchronously. */
   after(milliseconds: number, call: () => void): Cancel
 }
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  steady: () => performance.now(),
   after(milliseconds, call) {
     // Node fires at once what is further away than 2^31 - 1 milliseconds.
     const timer = setTimeout(call, Math.min(Math.max(milliseconds, 0), 2_147_483_647))
     return () => clearTimeout(timer)
   },
+}
+
+/** For spans of time: a wall clock that is set makes nobody late. */
+export function steady(clock: Clock): number {
+  return clock.steady?.() ?? clock.now()
 }
 
 /** Resolves after this long, or at once when the signal fires. */

@@ -1,6 +1,7 @@
 // The time by which the current phase must be over. A phase sets a number; the one timer is
 // armed anew only when it would fire too late, so that a message costs no timer.
 
+import { steady } from '../base/clock.ts'
 import type { Cancel, Clock } from '../base/clock.ts'
 
 export class Deadline {
@@ -18,7 +19,7 @@ export class Deadline {
 
   /** Calls `passed` after this many milliseconds, unless it is set anew or cleared before. */
   set(milliseconds: number): void {
-    const at = this.#clock.now() + milliseconds
+    const at = steady(this.#clock) + milliseconds
     this.#at = at
     this.#span = milliseconds
     if (this.#cancel === undefined || this.#armedFor > at) this.#arm(at, milliseconds)
@@ -44,14 +45,14 @@ export class Deadline {
   #wake(): void {
     this.#cancel = undefined
     if (this.#at === undefined) return
-    const left = this.#at - this.#clock.now()
+    const left = this.#at - steady(this.#clock)
     if (left <= 0) {
       this.#at = undefined
       return this.#passed()
     }
     // More is left than the phase has: the wall clock was set back. The phase begins again.
     const span = Math.min(left, this.#span)
-    this.#at = this.#clock.now() + span
+    this.#at = steady(this.#clock) + span
     this.#arm(this.#at, span)
   }
 }

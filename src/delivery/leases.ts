@@ -2,6 +2,7 @@
 // whether it is still sure. A lease that was not renewed for half its length is not: another
 // process may be about to have it.
 
+import { steady } from '../base/clock.ts'
 import type { Cancel, Clock } from '../base/clock.ts'
 import type { Report } from '../mail/event.ts'
 import type { Lease, Queue } from '../queue/port.ts'
@@ -41,14 +42,15 @@ export class Leases {
   /** Holds a lease that was asked for at this time. */
   hold(lease: Lease, askedAt: number): HeldLease {
     const number = ++this.#count
-    const held = { lease, number, length: lease.until - askedAt, renewedAt: askedAt }
+    const renewedAt = steady(this.#clock) - (this.#clock.now() - askedAt)
+    const held = { lease, number, length: lease.until - askedAt, renewedAt }
     this.#held.add(held)
     this.#timer ??= this.#clock.after(held.length / 6, () => void this.#renew())
     return held
   }
 
   sure(held: HeldLease): boolean {
-    return this.#clock.now() - held.renewedAt < held.length / 2
+    return steady(this.#clock) - held.renewedAt < held.length / 2
   }
 
   async release(held: HeldLease): Promise<void> {
@@ -65,13 +67,19 @@ export class Leases {
 
   async #renew(): Promise<void> {
     const held = [...this.#held]
-    const at = this.#clock.now()
+    const renewedAt = steady(this.#clock)
     try {
       await this.#queue.renew(held.map((each) => each.lease))
-      for (const each of held) each.renewedAt = at
+      for (const each of held) each.renewedAt = renewedAt
     } catch (error) {
       const text = `Cannot renew ${held.length} leases`
-      this.#report({ kind: 'note', at, level: 'warn', text, cause: String(error) })
+      this.#report({
+        kind: 'note',
+        at: this.#clock.now(),
+        level: 'warn',
+        text,
+        cause: String(error),
+      })
     }
     const [first] = this.#held
     this.#timer =

@@ -31,6 +31,15 @@ function world() {
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
+test('a wall clock that is set makes no lease unsure', () => {
+  const { clock, leases, lease } = world()
+  const held = leases.hold(lease, clock.now())
+  clock.set(clock.now() + 10 * LENGTH)
+  expect(leases.sure(held)).toBe(true)
+  clock.set(clock.now() - 20 * LENGTH)
+  expect(leases.sure(held)).toBe(true)
+})
+
 test('a lease that is renewed stays sure for as long as it is held', async () => {
   const { clock, queue, leases, lease } = world()
   const held = leases.hold(lease, clock.now())

@@ -10,6 +10,8 @@ interface Alarm {
 
 export class ManualClock implements Clock {
   #now: number
+  /** By how much it was set. */
+  #shift = 0
   #alarms: Alarm[] = []
 
   constructor(start = Date.UTC(2026, 0, 1)) {
@@ -38,7 +40,12 @@ export class ManualClock implements Clock {
 
   /** The wall clock was set: nothing falls due by that. */
   set(now: number): void {
+    this.#shift += now - this.#now
     this.#now = now
+  }
+
+  steady(): number {
+    return this.#now - this.#shift
   }
 
   #ring(end: number): void {

@@ -165,6 +165,22 @@ export function contractOfLanes(open: Open): void {
     expect(await queue.take(lease)).toEqual({ kind: 'idle', until: undefined })
   })
 
+  test('a wall clock that is set lets no lease lapse', async () => {
+    await using opened = await open()
+    const { queue, clock } = opened
+    const id = await send(queue, clock)
+    const { lease } = await takeOne(queue)
+    clock.set(clock.now() + HOUR)
+    expect(await queue.claim(1)).toEqual([])
+    expect(await statesOf(queue, id)).toEqual(['sending'])
+    clock.set(clock.now() - 2 * HOUR)
+    await queue.renew([lease])
+    clock.pass(30_000)
+    expect(await queue.claim(1)).toEqual([])
+    clock.pass(HOUR)
+    expect(await queue.claim(1)).toHaveLength(1)
+  })
+
   test('an outcome that comes after its lease has lapsed is still recorded', async () => {
     await using opened = await open()
     const { queue, clock } = opened

@@ -3,6 +3,7 @@
 
 import type { Worker } from 'node:worker_threads'
 
+import { steady } from '../../base/clock.ts'
 import type { Clock } from '../../base/clock.ts'
 import { QueueError } from '../port.ts'
 import type { Answers, Batch, Failure, FromWorker, MailRow, Operation } from './wire.ts'
@@ -98,6 +99,7 @@ export class Batches {
     const batch: Batch = {
       kind: 'batch',
       now: this.#options.clock.now(),
+      steady: steady(this.#options.clock),
       operations: calls.map(({ operation }) => operation),
       content,
       gone: this.#options.gone(),

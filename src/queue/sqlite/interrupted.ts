@@ -26,7 +26,7 @@ export function recover(store: Store): void {
 
 /** Returns what lapsed leases had in hand. */
 export function returnLapsed(store: Store): void {
-  for (const { taken } of store.leases.lapse(store.now))
+  for (const { taken } of store.leases.lapse(store))
     for (const [message, n] of taken.values()) {
       store.leases.settled(message, n, store.now)
       giveBack(store, message, n)

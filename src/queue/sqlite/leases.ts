@@ -4,9 +4,16 @@
 import type { Lane, Lanes } from './lanes.ts'
 import type { LeaseRow } from './wire.ts'
 
+/** A moment by the wall, and by the clock that nobody sets: leases last by the second. */
+export interface Moment {
+  readonly now: number
+  readonly steady: number
+}
+
 export interface Held {
   readonly id: string
   readonly lane: string
+  /** By the steady clock. */
   until: number
   /** Usually one delivery; two when the next is taken while the reply of the first is awaited. */
   readonly taken: Map<string, readonly [message: number, n: number]>
@@ -28,17 +35,18 @@ export class Leases {
     this.#undo = undo
   }
 
-  /** When the first lease may lapse; early at times, never late. */
+  /** When the first lease may lapse, by the steady clock; early at times, never late. */
   get earliest(): number {
     return this.#earliest
   }
 
-  claim(count: number, now: number): LeaseRow[] {
+  claim(count: number, moment: Moment): LeaseRow[] {
+    const { now } = moment
     const leases: LeaseRow[] = []
     while (leases.length < count) {
       const lane = this.#lanes.claim(now)
       if (lane === undefined) break
-      leases.push(this.#give(lane, now))
+      leases.push(this.#give(lane, moment))
       this.#lanes.place(lane, now)
     }
     return leases
@@ -54,10 +62,10 @@ export class Leases {
     return holder !== undefined && id !== null && holder.id !== id
   }
 
-  renew(ids: readonly string[], now: number): void {
+  renew(ids: readonly string[], { steady }: Moment): void {
     for (const id of ids) {
       const lease = this.#held.get(id)
-      if (lease !== undefined) lease.until = now + this.#milliseconds
+      if (lease !== undefined) lease.until = steady + this.#milliseconds
     }
   }
 
@@ -87,19 +95,19 @@ export class Leases {
   }
 
   /** Ends the leases that were not renewed in time. */
-  lapse(now: number): Held[] {
-    if (now < this.#earliest) return []
+  lapse({ now, steady }: Moment): Held[] {
+    if (steady < this.#earliest) return []
     const lapsed: Held[] = []
     this.#earliest = Infinity
     for (const lease of this.#held.values())
-      if (lease.until <= now) lapsed.push(lease)
+      if (lease.until <= steady) lapsed.push(lease)
       else this.#earliest = Math.min(this.#earliest, lease.until)
     for (const lease of lapsed) this.#end(lease, now)
     return lapsed
   }
 
-  #give(lane: Lane, now: number): LeaseRow {
-    const until = now + this.#milliseconds
+  #give(lane: Lane, { now, steady }: Moment): LeaseRow {
+    const until = steady + this.#milliseconds
     const id = `lease-${++this.#last}`
     const lease: Held = { id, lane: lane.name, until, taken: new Map() }
     this.#held.set(id, lease)
@@ -107,7 +115,7 @@ export class Leases {
     lane.idle++
     this.#earliest = Math.min(this.#earliest, until)
     this.#undo.push(() => this.#end(lease, now))
-    return [id, lane.name, lane.best, until]
+    return [id, lane.name, lane.best, now + this.#milliseconds]
   }
 
   #free(lease: Held, key: string): void {

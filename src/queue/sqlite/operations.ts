@@ -19,11 +19,11 @@ export function run(store: Store, operation: Operation): unknown {
     case 'take':
       return take(store, operation[1])
     case 'claim':
-      return store.leases.claim(operation[1], store.now)
+      return store.leases.claim(operation[1], store)
     case 'release':
       return store.leases.release(operation[1], store.now)
     case 'renew':
-      return store.leases.renew(operation[1], store.now)
+      return store.leases.renew(operation[1], store)
     case 'load':
       return load(store, operation[1], operation[2])
     case 'overdue':

@@ -32,6 +32,8 @@ export interface Store {
   /** Mail that the client has in memory, and how many of its deliveries were never taken. */
   readonly fresh: Map<number, number>
   now: number
+  /** Of the same moment; for leases. */
+  steady: number
   /** Content of the batch under way. */
   content: Uint8Array
   /** Takes back what the batch changed in memory; last first. */
@@ -68,6 +70,7 @@ export function openStore(options: StoreOptions): Store {
     folder,
     lanes,
     now,
+    steady: 0,
     undo,
     leases: new Leases(lanes, leaseMilliseconds, undo),
     holds: new Map(),

@@ -109,6 +109,8 @@ export type Operation =
 export interface Batch {
   readonly kind: 'batch'
   readonly now: number
+  /** Spans are measured by it: the wall clock may be set. */
+  readonly steady: number
   readonly operations: readonly Operation[]
   readonly content: Uint8Array
   /** Mail that the client had to let go before its first attempt. */

@@ -51,11 +51,13 @@ function loadHoldsAndRecover(store: Store, say: (message: FromWorker) => void): 
 function runBatch(store: Store, batch: Batch): Answers {
   const started = performance.now()
   store.now = batch.now
+  store.steady = batch.steady
   store.content = batch.content
   store.lanes.woken = false
   for (const id of batch.gone) store.fresh.delete(id)
   const { results, failures } = transact(store, batch.operations)
-  const next = earliest(store.lanes.nextWake(), store.leases.earliest)
+  const lapse = store.leases.earliest - store.steady + store.now
+  const next = earliest(store.lanes.nextWake(), lapse)
   const { woken: wake } = store.lanes
   return {
     kind: 'answers',
