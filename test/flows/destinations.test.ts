@@ -2,7 +2,9 @@
 // of mail when routing changes its mind while it waits.
 
 import { expect, test } from 'vitest'
-import { startMx } from '../peers/mx.ts'
+import { REFUSED_BY_DEFAULT } from '../../src/delivery/guard.ts'
+import type { Zone } from '../peers/dns.ts'
+import { drop, startMx } from '../peers/mx.ts'
 import { MX_PLACE, startRelay } from '../peers/relay.ts'
 
 test('our own name among the MX hosts drops it and all that are not better', async () => {
@@ -166,4 +168,63 @@ test('a queue whose file is gone uses default, and the trace says so', async () 
   expect(second.attempt.notes?.join()).toContain('The queue "slow" has no file: default is used')
   relay.pass('5m')
   expect(await relay.until('ended', id)).toMatchObject({ end: 'delivered' })
+})
+
+test('no name and no literal leads to where this relay must not call', async () => {
+  await using mx = await startMx({}, { ...MX_PLACE, address: '127.0.0.1' })
+  const zone: Zone = {}
+  const addresses = [
+    '127.0.0.1',
+    '0.0.0.0',
+    '10.1.2.3',
+    '169.254.169.254',
+    '192.168.1.1',
+    '224.0.0.1',
+  ]
+  const six = ['::1', '::', 'fe80::1', 'fd00::1', '::ffff:127.0.0.1', '64:ff9b::7f00:1', 'ff02::1']
+  const domains: string[] = []
+  for (const [n, address] of [...addresses, ...six].entries()) {
+    const host = address.includes(':') ? { AAAA: [address] } : { A: [address] }
+    zone[`bare${n}.example`] = host
+    zone[`host${n}.example`] = host
+    zone[`mx${n}.example`] = { MX: [`10 host${n}.example`] }
+    domains.push(`bare${n}.example`, `mx${n}.example`)
+  }
+  zone['named.example'] = { MX: ['10 localhost'] }
+  domains.push('named.example', '[127.0.0.1]', '[IPv6:::1]', '[IPv6:::ffff:127.0.0.1]')
+  const environment = { WAYPOST_MX_REFUSE: REFUSED_BY_DEFAULT }
+  await using relay = await startRelay({ zone, environment })
+  for (const domain of domains) {
+    const id = await relay.send({ from: '<>', to: `bo@${domain}` })
+    const { outcome } = await relay.until('attempted', id)
+    expect(outcome, domain).toMatchObject({ kind: 'refused', reply: { status: '5.4.4' } })
+  }
+  expect(mx.sessions).toBe(0)
+})
+
+test('what may have arrived goes to the same host first, though others would do', async () => {
+  await using one = await startMx({}, MX_PLACE)
+  await using two = await startMx({}, MX_PLACE)
+  const records = { MX: ['10 one.example', '10 two.example'] }
+  const zone = {
+    'far.example': records,
+    'one.example': { A: [one.address] },
+    'two.example': { A: [two.address] },
+  }
+  let turn = 0
+  const chance = (): number => (turn = (turn + 0.618) % 1)
+  await using relay = await startRelay({ zone, chance })
+  for (let n = 0; n < 6; n++) {
+    for (const mx of [one, two]) mx.change({ dot: [drop, '250 ok'] })
+    const id = await relay.send({ to: `n${n}@far.example` })
+    const first = await relay.until('attempted', id)
+    expect(first.outcome.kind).toBe('unknown')
+    for (const mx of [one, two]) mx.change({ dot: '250 ok' })
+    // Another message leaves a connection open to any of the two.
+    await relay.until('ended', await relay.send({ to: 'cy@far.example' }))
+    relay.pass('6m')
+    const second = await relay.until('attempted', id)
+    expect(second).toMatchObject({ outcome: { kind: 'delivered' }, attempts: 2 })
+    expect(second.attempt.address).toBe(first.attempt.address)
+  }
 })
