@@ -29,6 +29,8 @@ export interface Reported {
   readonly expired?: boolean
   /** The last attempt's reply was not seen: it may have arrived. */
   readonly lastUnknown?: boolean
+  /** And that was because the relay itself was cut off. */
+  readonly cutOff?: boolean
 }
 
 export interface NoticeReport {

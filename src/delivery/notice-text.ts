@@ -78,18 +78,21 @@ function fate(report: NoticeReport, reported: Reported): string {
 }
 
 function whyFailed(report: NoticeReport, reported: Reported): string {
-  const { expired, lastUnknown, reason, outcome } = reported
+  const { expired, lastUnknown, cutOff, reason, outcome } = reported
   if (reason !== undefined)
     return `An administrator of the mail system stopped it and gave this reason: "${printable(reason)}".`
   if (expired !== true) return why(outcome)
   const time = spell(report.at - report.delivery.acceptedAt)
   const tried = `It could not be delivered within ${time}, and that is all the time it had.`
-  if (lastUnknown === true) return `${tried} ${FELL_SILENT}`
+  if (lastUnknown === true) return `${tried} ${cutOff === true ? CUT_OFF : FELL_SILENT}`
   return outcome === undefined ? tried : `${tried} What stood in the way at last: ${why(outcome)}`
 }
 
 const FELL_SILENT =
   'It may have arrived all the same: at the last attempt the other server took the whole message and then fell silent.'
+
+const CUT_OFF =
+  'It may have arrived all the same: the last attempt was cut off before we saw how it ended.'
 
 function why(outcome: Outcome | undefined): string {
   if (outcome === undefined) return 'No server could be asked so far.'

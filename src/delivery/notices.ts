@@ -177,8 +177,12 @@ function failure(
     action: 'failed',
     ...(reason === undefined ? {} : { reason }),
     ...(expired ? { expired } : {}),
-    ...(expired && delivery.last !== undefined ? { lastUnknown: true } : {}),
+    ...(expired ? doubtOf(delivery) : {}),
   }
+}
+
+function doubtOf({ last }: Delivery): Partial<Reported> {
+  return last === undefined ? {} : { lastUnknown: true, cutOff: last.kind === 'interrupted' }
 }
 
 function recipientOf(delivery: Delivery, n: number): Recipient {

@@ -278,6 +278,13 @@ describe('the words', () => {
 
   test('an expiry after a reply that was not seen says that it may have arrived', () => {
     expect(text(REPORTS['expired-unknown']!)).toContain('It may have arrived all the same')
+    const [unknown] = REPORTS['expired-unknown']!.recipients
+    const cutOff = text({
+      ...REPORTS['expired-unknown']!,
+      recipients: [{ ...unknown!, cutOff: true }],
+    })
+    expect(cutOff).toContain('the last attempt was cut off before we saw how it ended')
+    expect(cutOff).not.toContain('fell silent')
   })
 
   test("an administrator's refusal carries the reason", () => {
