@@ -33,8 +33,9 @@ export async function readInput(context: Context, limit: number): Promise<string
 }
 
 async function ask(context: Context, question: string, echo: boolean): Promise<string> {
-  context.complain(question)
-  // readline writes what is typed to its output: one that swallows it keeps a password unseen.
+  // readline writes what is typed to its output, and the question anew: one that swallows all but
+  // the question keeps a password unseen.
+  if (!echo) context.complain(question)
   const output = new Writable({
     write(chunk: Buffer, _encoding, done) {
       if (echo) context.complain(chunk.toString())
@@ -47,9 +48,10 @@ async function ask(context: Context, question: string, echo: boolean): Promise<s
     terminal: context.input.isTTY === true,
   })
   try {
-    return await lines.question('', { signal: context.signal })
+    return await lines.question(echo ? question : '', { signal: context.signal })
   } catch (error) {
-    throw new CommandError('\nStopped, nothing was changed', 1, { cause: error })
+    context.complain('\n')
+    throw new CommandError('Stopped, nothing was changed', 1, { cause: error })
   } finally {
     lines.close()
   }

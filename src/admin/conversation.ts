@@ -3,7 +3,7 @@
 
 import { once } from 'node:events'
 import { connect as connectPlain, type Socket } from 'node:net'
-import { connect as connectTls } from 'node:tls'
+import { connect as connectTls, TLSSocket } from 'node:tls'
 import { CommandError } from './context.ts'
 
 const PATIENCE = 60_000
@@ -27,7 +27,7 @@ export interface Letter {
   readonly content: string
 }
 
-/** Hands the letter in; the last reply's text. */
+/** Hands the letter in; what the relay said to that. */
 export async function handIn(server: Server, letter: Letter, login?: Login): Promise<string> {
   await using conversation = await Conversation.begin(server)
   await conversation.introduce(server, login)
@@ -69,13 +69,19 @@ class Conversation implements AsyncDisposable {
 
   async introduce({ scheme, host }: Server, login: Login | undefined): Promise<void> {
     await this.hear(220)
-    await this.say('EHLO localhost', 250)
-    if (scheme === 'submission') {
+    const offers = await this.say('EHLO localhost', 250)
+    if (login === undefined && scheme === 'smtp') return
+    // A password never goes out in clear: where no TLS is offered the relay says what it thinks of it.
+    if (scheme !== 'submissions' && /^250[- ]STARTTLS\r?$/im.test(offers)) {
       await this.say('STARTTLS', 220)
       await this.#secure(host)
       await this.say('EHLO localhost', 250)
     }
     if (login === undefined) return
+    if (!(this.#socket instanceof TLSSocket))
+      throw new CommandError(
+        `${host} offers no TLS to log in under: set WAYPOST_TLS_CERT and WAYPOST_TLS_KEY`,
+      )
     const words = Buffer.from(`\0${login.user}\0${login.password}`).toString('base64')
     await this.say(`AUTH PLAIN ${words}`, 235, 'AUTH PLAIN')
   }
@@ -88,11 +94,13 @@ class Conversation implements AsyncDisposable {
 
   async hear(hoped: number, after = 'the connection'): Promise<string> {
     for (;;) {
-      const match = /^(?:\d{3}-[^\n]*\n)*(\d{3})(?: ([^\n]*))?\r?\n/.exec(this.#received)
+      const match = /^(?:\d{3}-[^\n]*\n)*(\d{3})(?: [^\n]*)?\r?\n/.exec(this.#received)
       if (match !== null) {
         this.#received = this.#received.slice(match[0].length)
-        if (Number(match[1]) === hoped) return match[2]?.trim() ?? ''
-        throw new CommandError(`The relay answered ${after} with: ${match[0].trim()}`)
+        const reply = match[0].trim()
+        if (Number(match[1]) === hoped) return reply
+        const hint = match[1] === '530' ? '; log in with --user NAME' : ''
+        throw new CommandError(`The relay answered ${after} with "${reply}"${hint}`)
       }
       if (this.#socket.destroyed || this.#received.length > REPLY_LIMIT)
         throw new CommandError(`The relay closed the connection after ${after}`)
@@ -110,9 +118,13 @@ class Conversation implements AsyncDisposable {
   async #secure(host: string): Promise<void> {
     this.#socket.removeAllListeners('data')
     const secure = connectTls({ socket: this.#socket, host, rejectUnauthorized: false })
-    await once(secure, 'secureConnect', deadline())
     this.#socket = secure
     this.#use(secure)
+    try {
+      await once(secure, 'secureConnect', deadline())
+    } catch (error) {
+      throw new CommandError(`Cannot begin TLS with ${host}: ${(error as Error).message}`)
+    }
   }
 
   #use(socket: Socket): void {

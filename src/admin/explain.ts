@@ -6,27 +6,37 @@ import { formatSize } from '../base/units.ts'
 import { formatAddress } from '../mail/address.ts'
 import type { Submitter } from '../mail/envelope.ts'
 import type { AttemptFact } from '../mail/event.ts'
-import type { Outcome } from '../mail/outcome.ts'
+import type { NoticeFate, Outcome } from '../mail/outcome.ts'
+import { sentenceOf } from '../mail/status.ts'
 import type { Entry, Fact, RecipientResult, Trace } from '../queue/port.ts'
 import { both, iso, isoSeconds, relative } from './times.ts'
+import { wrap } from './wrap.ts'
 
 type Accepted = Extract<Fact, { kind: 'accepted' }>
 type Settled = Extract<Fact, { kind: 'settled' }>
 
-/** Everything that is known of a message, as lines that are safe on a terminal. */
-export function explain(trace: Trace, now: number): string[] {
+/** Everything that is known of a message, as lines that are safe on a terminal of this width. */
+export function explain(trace: Trace, now: number, width?: number): string[] {
   const story = new Story(trace)
   const facts = trace.facts.flatMap((fact) => story.tell(fact))
-  return [...facts, '', ...explainNow(trace, now)].map(printable)
+  return [...onTerminal(facts, width), '', ...onTerminal(explainNow(trace, now), width)]
+}
+
+/** Lines of a story or a state, made safe and broken where the terminal ends. */
+export function onTerminal(lines: readonly string[], width?: number): string[] {
+  return lines.flatMap((text) => wrap(printable(text), width, isFact(text) ? INDENT + 2 : 4))
 }
 
 /** Tells facts one by one, as they come in; it remembers names of recipients and counts attempts. */
 export class Story {
   readonly #names = new Map<number, string>()
   readonly #attempts = new Map<string, number>()
+  /** A message that goes one way needs no names for its deliveries. */
+  readonly #isOne: boolean
 
   constructor({ entries }: Pick<Trace, 'entries'>) {
     for (const { n, to } of entries) this.#names.set(n, to)
+    this.#isOne = new Set(entries.map(({ delivery }) => delivery)).size === 1
   }
 
   tell(fact: Fact): string[] {
@@ -37,14 +47,17 @@ export class Story {
         return this.#settled(fact)
       case 'interrupted':
         return line(fact.at, 'interrupted', [
-          `the relay stopped during an attempt of ${fact.delivery}; it may have arrived, and is tried again at the same host`,
+          `the relay stopped during an attempt${this.#of(fact.delivery)}; it may have arrived, and is tried again at the same host`,
         ])
       case 'act': {
-        const what = fact.delivery === undefined ? '' : ` of ${fact.delivery}`
         const why = fact.why === '' ? '' : `: ${fact.why}`
-        return line(fact.at, fact.act, [`${fact.act}${what} by ${fact.who}${why}`])
+        return line(fact.at, fact.act, [`by ${fact.who}${this.#of(fact.delivery)}${why}`])
       }
     }
+  }
+
+  #of(delivery: string | undefined): string {
+    return delivery === undefined || this.#isOne ? '' : ` of ${delivery}`
   }
 
   #accepted({ at, envelope, deliveries }: Accepted): string[] {
@@ -56,12 +69,10 @@ export class Story {
     return line(at, 'accepted', [
       `${formatSize(envelope.size)} from ${sender}`,
       way,
-      ...deliveries.flatMap((delivery) =>
-        delivery.recipients.map(
-          (n) =>
-            `${this.#name(n)} → ${delivery.destination} on queue ${delivery.queue} (${delivery.rule}), delivery ${delivery.id}`,
-        ),
-      ),
+      ...deliveries.map(({ id, destination, queue, rule, recipients }) => {
+        const names = recipients.map((n) => this.#name(n)).join(', ')
+        return `${id} to ${destination} on queue ${queue} (${rule}): ${names}`
+      }),
     ])
   }
 
@@ -74,8 +85,11 @@ export class Story {
     const moved = moveTo === undefined ? [] : [`moves to ${moveTo.destination} (${moveTo.rule})`]
     const written = (notices ?? []).map((id) => `notice to the sender: message ${id}`)
     return line(fact.at, title, [
-      ...(attempt === undefined ? [] : describeAttempt(attempt, delivery)),
-      ...fact.results.map((result) => `${this.#name(result.n)}: ${describeResult(result)}`),
+      ...(attempt === undefined ? [] : describeAttempt(attempt, this.#isOne ? '' : `${delivery} `)),
+      ...fact.results.flatMap((result) => {
+        const told = describeResult(result)
+        return told === '' ? [] : [`${this.#name(result.n)}: ${told}`]
+      }),
       ...(fact.warned ?? []).map((n) => `${this.#name(n)}: the sender was warned of the delay`),
       ...moved,
       ...written,
@@ -107,10 +121,10 @@ export function describeSubmitter({ client, user, protocol, rule }: Submitter): 
   return `from ${client}${login} with ${protocol}, allowed by ${rule}`
 }
 
-function describeAttempt(attempt: AttemptFact, delivery: string): string[] {
+function describeAttempt(attempt: AttemptFact, which: string): string[] {
   const took = `took ${seconds(attempt.endedAt - attempt.startedAt)}`
   const whom = attempt.host === undefined ? 'no host was reached' : `with ${hostOf(attempt)}`
-  const lines = [`${delivery} ${whom}, ${took}`]
+  const lines = [`${which}${whom}, ${took}`]
   const signed = attempt.signed === undefined ? [] : [signature(attempt.signed)]
   return [...lines, ...signed, ...(attempt.notes ?? [])]
 }
@@ -133,7 +147,7 @@ function hostOf({ host, address, port, source, tls }: AttemptFact): string {
 
 function describeResult({ outcome, verdict }: RecipientResult): string {
   const said = outcome === undefined ? '' : describeOutcome(outcome)
-  const then = describeVerdict(verdict)
+  const then = describeVerdict(verdict, outcome !== undefined)
   if (outcome?.kind === 'delivered' && verdict.kind === 'end') return said
   return [said, then].filter((text) => text !== '').join('; ')
 }
@@ -141,24 +155,43 @@ function describeResult({ outcome, verdict }: RecipientResult): string {
 function describeOutcome({ kind, stage, by, reply }: Outcome): string {
   const status = reply.status === undefined ? '' : ` ${reply.status}`
   const words = `${reply.code}${status} ${reply.text.replaceAll('\n', ' / ')}`.trimEnd()
-  const who = by === 'server' ? 'the server said' : 'the relay says'
+  const said = `${by === 'server' ? 'the server said' : 'the relay says'} "${words}"`
+  if (kind === 'delivered') return `delivered: ${said}`
   const doubt = kind === 'unknown' ? ', it may have arrived' : ''
-  return `${kind} at ${stage}${doubt}: ${who} "${words}"`
+  // Our own words are plain already.
+  const meaning = by === 'server' && reply.status !== undefined ? meaningOf(reply.status) : ''
+  return `${kind} at ${stage}${doubt}: ${said}${meaning}`
 }
 
-function describeVerdict(verdict: RecipientResult['verdict']): string {
+function meaningOf(status: string): string {
+  const sentence = sentenceOf(status)?.replace(/\.$/, '')
+  return sentence === undefined ? '' : ` (${sentence[0]!.toLowerCase()}${sentence.slice(1)})`
+}
+
+function describeVerdict(verdict: RecipientResult['verdict'], wasAsked: boolean): string {
   switch (verdict.kind) {
     case 'end': {
-      const notice = verdict.notice === undefined ? '' : `, notice ${verdict.notice}`
+      const notice = verdict.notice === undefined ? '' : `, ${describeNotice(verdict.notice)}`
       const reason = verdict.reason === undefined ? '' : ` (${verdict.reason})`
       return `${verdict.end}${reason}${notice}`
     }
     case 'retry':
       return `next attempt ${isoSeconds(verdict.due)}`
-    case 'untried':
-      return verdict.due === undefined
-        ? 'this burns no attempt'
-        : `this burns no attempt, next ${isoSeconds(verdict.due)}`
+    case 'untried': {
+      const next = verdict.due === undefined ? [] : [`next ${isoSeconds(verdict.due)}`]
+      return [...(wasAsked ? ['this burns no attempt'] : []), ...next].join(', ')
+    }
+  }
+}
+
+function describeNotice(fate: NoticeFate): string {
+  switch (fate) {
+    case 'sent':
+      return 'notice sent'
+    case 'not wanted':
+      return 'no notice, the sender wanted none'
+    case 'null sender':
+      return 'no notice, since <> is the sender'
   }
 }
 
@@ -171,22 +204,23 @@ export function explainNow(trace: Trace, now: number): string[] {
 }
 
 function describeState(entry: Entry, now: number): string {
-  const tried = entry.attempts === 1 ? '1 attempt' : `${entry.attempts} attempts`
+  const { attempts } = entry
+  const tried = attempts === 1 ? '1 attempt' : `${attempts} attempts`
   switch (entry.state) {
     case 'waiting':
-      return `waiting after ${tried}, ${nextOf(entry, now)}`
+      return `waiting${attempts === 0 ? ', not tried yet' : ` after ${tried}`}, ${nextOf(entry, now)}`
     case 'sending':
-      return `being sent now, after ${tried}`
+      return `being sent now${attempts === 0 ? '' : `, after ${tried}`}`
     case 'held':
-      return `held${heldBy(entry)}; it waits until \`waypost queue release\``
+      return `held${heldBy(entry)}; it waits until \`waypost queue release ${entry.id}\``
     case 'delivered':
     case 'bounced':
     case 'expired':
     case 'suppressed':
     case 'cancelled': {
       const when = entry.endedAt === undefined ? '' : ` ${both(entry.endedAt, now)}`
-      const notice = entry.notice === undefined ? '' : `, notice ${entry.notice}`
-      return `${entry.state}${when} after ${tried}${notice}`
+      const notice = entry.notice === undefined ? '' : `, ${describeNotice(entry.notice)}`
+      return `${entry.state}${when} ${attempts === 0 ? 'untried' : `after ${tried}`}${notice}`
     }
   }
 }
@@ -210,10 +244,15 @@ function suspensionsOf({ suspended }: Trace, entry: Entry, now: number): string[
     )
 }
 
-const INDENT = ' '.repeat(26)
+const INDENT = 26
+
+function isFact(text: string): boolean {
+  return text.startsWith(' '.repeat(INDENT)) || /^\d{4}-\d\d-\d\dT/.test(text)
+}
 
 // `2026-11-22T22:31:04.120Z  accepted   first` and the rest under it.
 function line(at: number, title: string, texts: readonly string[]): string[] {
   const [first = '', ...rest] = texts
-  return [`${iso(at)}  ${title.padEnd(11)} ${first}`, ...rest.map((text) => `${INDENT}${text}`)]
+  const head = `${iso(at)}  ${title.padEnd(11)} ${first}`.trimEnd()
+  return [head, ...rest.map((text) => ' '.repeat(INDENT) + text)]
 }

@@ -2,11 +2,11 @@
 // that they mean.
 
 import { InvalidArgumentError, type Command } from 'commander'
-import { parseDuration } from '../base/units.ts'
 import { formatAddress, parseAddress, parseDomain } from '../mail/address.ts'
 import { STATES, type State } from '../mail/outcome.ts'
 import type { Filter } from '../queue/port.ts'
 import { CommandError } from './context.ts'
+import { collect, readCount, readTime } from './options.ts'
 
 export interface FilterOptions {
   readonly id?: readonly string[]
@@ -75,27 +75,11 @@ export function givenFilters(options: FilterOptions): (keyof FilterOptions)[] {
   return names.filter((name) => options[name] !== undefined)
 }
 
-export function readCount(text: string): number {
-  if (!/^[1-9]\d{0,8}$/.test(text))
-    throw new InvalidArgumentError('Write a whole number from 1 on.')
-  return Number(text)
-}
-
-export function readTime(text: string): number {
-  const time = parseDuration(text)
-  if (time === undefined) throw new InvalidArgumentError('Write a duration such as 30m, 2h or 5d.')
-  return time
-}
-
 /** Rejects ids that cannot be any, so that a slip is told before the queue is asked. */
 export function checkIds(ids: readonly string[]): readonly string[] {
   const wrong = ids.find((id) => !/^[A-Za-z0-9_.-]{1,128}$/.test(id))
   if (wrong === undefined) return ids
   throw new CommandError(`"${wrong}" is no id, take one from \`waypost queue list\``, 2)
-}
-
-function collect(text: string, before: readonly string[] = []): readonly string[] {
-  return [...before, text]
 }
 
 function collectState(text: string, before: readonly State[] = []): readonly State[] {

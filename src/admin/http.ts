@@ -27,7 +27,8 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
   server.maxConnections = 100
   server.listen(options.port, options.host)
   await once(server, 'listening').catch((cause: Error) => {
-    throw bindError(options.host, options.port, cause)
+    const { message } = bindError(options.host, options.port, cause)
+    throw new Error(`${message}; set WAYPOST_ADMIN to another address, or none`, { cause })
   })
   const { port } = server.address() as AddressInfo
   const host = options.host.includes(':') ? `[${options.host}]` : options.host

@@ -5,7 +5,7 @@ import type { Entry, QueueReader, Suspension } from '../queue/port.ts'
 import type { Context } from './context.ts'
 import { jsonLine, plainEntry } from './plain.ts'
 import { formatTable, type Column } from './table.ts'
-import { relative } from './times.ts'
+import { age, roughly } from './times.ts'
 
 export type Suspensions = ReadonlyMap<string, Suspension>
 
@@ -16,11 +16,12 @@ export async function suspensionsByLane(reader: QueueReader): Promise<Suspension
 const COLUMNS: readonly Column[] = [
   { title: 'DELIVERY' },
   { title: 'STATE' },
+  { title: 'AGE', align: 'right' },
   { title: 'TRIED', align: 'right' },
-  { title: 'NEXT' },
-  { title: 'FROM', least: 10 },
-  { title: 'TO', least: 12 },
-  { title: 'REPLY', least: 12 },
+  { title: 'WHEN' },
+  { title: 'FROM', least: 8 },
+  { title: 'TO', least: 10 },
+  { title: 'REPLY', least: 10 },
 ]
 
 export function formatEntries(
@@ -35,8 +36,9 @@ export function formatEntries(
     return [
       entry.delivery,
       entry.state,
+      age(entry.acceptedAt, now),
       String(entry.attempts),
-      stop === undefined ? nextOf(entry, now) : relative(stop.until, now),
+      whenOf(entry, stop, now),
       entry.from === '' ? '<>' : entry.from,
       entry.to,
       entry.held?.why ?? stop?.reason ?? entry.reply ?? '',
@@ -65,7 +67,9 @@ function stopOf(entry: Entry, suspensions: Suspensions, now: number): Suspension
   return stop !== undefined && stop.until > Math.max(now, entry.next ?? 0) ? stop : undefined
 }
 
-function nextOf({ next }: Entry, now: number): string {
-  if (next === undefined) return ''
-  return next <= now ? 'now' : relative(next, now)
+// When it is tried next, or when it ended.
+function whenOf({ next, endedAt }: Entry, stop: Suspension | undefined, now: number): string {
+  const at = stop?.until ?? endedAt ?? next
+  if (at === undefined) return ''
+  return endedAt === undefined && at <= now ? 'now' : roughly(at, now)
 }

@@ -41,6 +41,12 @@ export async function messagesOf(
 
 export function notFound(id: string): CommandError {
   return new CommandError(
-    `Nothing is known of "${id}"; ended messages are forgotten after WAYPOST_HISTORY, \`waypost queue list\` shows what waits`,
+    `No message has the id "${id}"; \`waypost queue list\` shows what waits, and what has ended is forgotten after WAYPOST_HISTORY`,
+  )
+}
+
+export function noMail(address: string): CommandError {
+  return new CommandError(
+    `No message from or to ${address} is known; what has ended is forgotten after WAYPOST_HISTORY`,
   )
 }

@@ -1,7 +1,7 @@
 // Values as programs read them: times in ISO 8601, addresses as text, one JSON object a line.
 
 import { safeJson } from '../base/escape.ts'
-import type { Entry } from '../queue/port.ts'
+import type { Entry, Fact, MessageId } from '../queue/port.ts'
 import { iso } from './times.ts'
 
 const TIMES = new Set([
@@ -31,6 +31,16 @@ export function plain(value: unknown): unknown {
       typeof inner === 'number' && TIMES.has(key) ? iso(inner) : plain(inner),
     ]),
   )
+}
+
+/** One recorded fact of a message; `fact` says which kind it is. */
+export function jsonFact(id: MessageId, { kind, ...rest }: Fact): string {
+  return jsonLine({ id, fact: kind, ...rest })
+}
+
+/** Where a recipient stands after all facts. */
+export function jsonNow(entry: Entry): string {
+  return jsonLine({ id: entry.id, fact: 'now', ...plainEntry(entry) })
 }
 
 /** Every key is there, so that a program can rely on it; what is not known is null. */

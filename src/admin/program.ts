@@ -46,7 +46,7 @@ export function command(parent: Command, usage: string, says: string, example: s
 function createProgram(context: Context): Command {
   return new Command('waypost')
     .description('An SMTP smart-host relay: takes mail, keeps it, signs it, delivers it.')
-    .version(context.version, '--version', 'the version')
+    .version(context.version, '-v, --version', 'the version')
     .helpOption('-h, --help', 'help')
     .helpCommand('help [command]', 'help for a command')
     .addHelpText('after', '\nExit codes: 0 ok, 1 failed or nothing found, 2 wrong use.\n')

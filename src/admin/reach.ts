@@ -48,6 +48,6 @@ async function checkOwner(folder: string, uid: number): Promise<void> {
   if (found.uid === uid) return
   throw new CommandError(
     `The data folder "${folder}" belongs to user ${found.uid}, and you are ${uid}; ` +
-      `run this as its owner: sudo -u '#${found.uid}' waypost …`,
+      `run this as its owner: sudo -u '#${found.uid}' env WAYPOST_DATA=${folder} waypost …`,
   )
 }

@@ -4,6 +4,7 @@
 
 import { once } from 'node:events'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { bindError } from '../base/bind.ts'
 import { systemClock, type Clock } from '../base/clock.ts'
 import { SinkSession } from './sink-session.ts'
 
@@ -67,7 +68,9 @@ export async function startSink(options: SinkOptions): Promise<Sink> {
     new SinkSession(socket, world).begin()
   })
   server.listen(options.port, options.host)
-  await once(server, 'listening')
+  await once(server, 'listening').catch((cause: Error) => {
+    throw bindError(options.host, options.port, cause)
+  })
   const { port } = server.address() as AddressInfo
   return { port, [Symbol.asyncDispose]: () => close(server, sockets) }
 }

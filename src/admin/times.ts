@@ -19,6 +19,16 @@ export function relative(at: number, now: number): string {
   return distance > 0 ? `in ${text}` : `${text} ago`
 }
 
+/** With the largest unit alone: `in 4m`, `3h ago`. */
+export function roughly(at: number, now: number): string {
+  return relative(at, now).replace(/ \d+[hms](?= |$)/, '')
+}
+
+/** How long ago, in the largest unit alone: `3h`. */
+export function age(at: number, now: number): string {
+  return formatDuration(Math.max(1000, now - at)).split(' ', 1)[0]!
+}
+
 /** `in 4m (2026-11-22T22:31:04Z)` */
 export function both(at: number, now: number): string {
   return `${relative(at, now)} (${isoSeconds(at)})`

@@ -83,8 +83,8 @@ test('a trace tells who gave the message, by which rules it goes where, and each
   expect(lines).toEqual([
     '2026-11-22T12:00:00.000Z  accepted    4KB from ana@near.example',
     '                          from 192.0.2.7 with ESMTP, allowed by relay.yaml:1',
-    '                          bo@far.example → far.example on queue default (routing.yaml:4), delivery m1-1',
-    '2026-11-22T12:00:10.000Z  attempt 1   m1-1 with mx.far.example [192.0.2.1]:25, TLSv1.3 (certificate not verified), took 1.5s',
+    '                          m1-1 to far.example on queue default (routing.yaml:4): bo@far.example',
+    '2026-11-22T12:00:10.000Z  attempt 1   with mx.far.example [192.0.2.1]:25, TLSv1.3 (certificate not verified), took 1.5s',
     '                          signed d=near.example s=s2026 rsa',
     '                          mx0.far.example: connection refused',
     '                          bo@far.example: deferred at rcpt: the server said "450 Come back / later"; next attempt 2026-11-22T12:01:10Z',
@@ -118,11 +118,39 @@ test('an act names who did it and why, and a held recipient says so', () => {
   const { next: _, ...entry } = trace.entries[0]!
   const held = { who: 'ana', why: 'their outage' }
   const lines = explain({ ...trace, entries: [{ ...entry, state: 'held', held }] }, AT)
-  expect(lines[0]).toContain('hold of m1-1 by ana: their outage')
+  expect(lines[0]).toMatch(/  hold +by ana: their outage$/)
   expect(lines[1]).toContain('interrupted')
   expect(lines.at(-1)).toBe(
-    'bo@far.example: held by ana: their outage; it waits until `waypost queue release`',
+    'bo@far.example: held by ana: their outage; it waits until `waypost queue release m1`',
   )
+})
+
+test('a status that the server gave is explained, and nothing is added to our own words', () => {
+  const said = outcome('refused', 550, 'No such user')
+  const reply = { ...said.reply, status: '5.1.1' }
+  const lines = explain(traceOf([settled(1, { ...said, reply }, 'retry')]), AT)
+  expect(lines.join('\n')).toContain(
+    '"550 5.1.1 No such user" (there is no mailbox with this address); next attempt',
+  )
+  const ours = explain(traceOf([settled(1, { ...said, reply, by: 'relay' }, 'retry')]), AT)
+  expect(ours.join('\n')).toContain('the relay says "550 5.1.1 No such user"; next attempt')
+})
+
+test('what goes several ways names its deliveries', () => {
+  const trace = traceOf([settled(1, outcome('deferred', 450, 'Not yet'), 'retry')])
+  const other = { ...trace.entries[0]!, n: 1, delivery: 'm1-2' as DeliveryId }
+  const lines = explain({ ...trace, entries: [...trace.entries, other] }, AT)
+  expect(lines[0]).toContain('attempt 1   m1-1 with mx.far.example')
+})
+
+test('lines end where the terminal does, at a space, and go on further in', () => {
+  const said = outcome('deferred', 450, `Come back later ${'and later '.repeat(20)}`)
+  const lines = explain(traceOf([ACCEPTED, settled(1, said, 'retry')]), AT, 80)
+  for (const line of lines) expect(line.length).toBeLessThanOrEqual(80)
+  expect(lines).toContain(`${' '.repeat(28)}bo@far.example`)
+  const again = explain(traceOf([ACCEPTED, settled(1, said, 'retry')]), AT)
+  const words = (all: string[]): string[] => all.join(' ').split(/\s+/)
+  expect(words(lines)).toEqual(words(again))
 })
 
 test('whatever a server says, a terminal sees no control character', () => {

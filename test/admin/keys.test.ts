@@ -119,11 +119,26 @@ test('a user is added with a generated password, listed and removed', async () =
   expect((await waypost('user remove billing', { config })).code).toBe(1)
 })
 
+test('a changed password is another hash, and the senders stay', async () => {
+  await waypost('user add billing --sender billing.example --generate', { config })
+  const before = await readFile(join(config, 'policies/users.yaml'), 'utf8')
+  const made = await waypost('user password billing --generate', { config })
+  expect(made.code).toBe(0)
+  expect(made.out).toMatch(/^Changed the password of "billing"\nPassword: [\w-]{24}\n$/)
+  const after = await readFile(join(config, 'policies/users.yaml'), 'utf8')
+  expect(after).not.toBe(before)
+  expect((await waypost('user list --json', { config })).json).toMatchObject([
+    { name: 'billing', senders: ['billing.example'] },
+  ])
+  const nobody = await waypost('user password nobody --generate', { config })
+  expect(nobody).toMatchObject({ code: 1, err: expect.stringContaining('there is no such user') })
+})
+
 test('a password comes from standard input, and without anybody to ask it must', async () => {
   const piped = await waypost('user add ana --password-stdin', { config, input: 'correct horse\n' })
   expect(piped.code).toBe(0)
   const short = await waypost('user add bo --password-stdin', { config, input: 'short\n' })
-  expect(short).toMatchObject({ code: 1, err: expect.stringContaining('8 to 1024 bytes') })
+  expect(short).toMatchObject({ code: 2, err: expect.stringContaining('8 to 1024 bytes') })
   const nobody = await waypost('user add cy', { config })
   expect(nobody).toMatchObject({ code: 2, err: expect.stringContaining('--password-stdin') })
 })

@@ -23,6 +23,7 @@ const COMMANDS = [
   'policy check',
   'user add',
   'user list',
+  'user password',
   'user remove',
   'key new',
   'key check',

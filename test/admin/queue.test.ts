@@ -147,6 +147,24 @@ test('another user than the owner of the data folder is refused', async () => {
   expect(err).toContain('run this as its owner: sudo -u')
 })
 
+test('on a narrow terminal a list has its age, its time and its reply within 80 columns', async () => {
+  await accept('somebody.with.a.long.name@near.example', 'somebody.else.altogether@far.example')
+  const { out } = await run('queue list', { columns: 80 })
+  const [titles = '', row = ''] = out.split('\n')
+  expect(titles).toMatch(/^DELIVERY +STATE +AGE +TRIED +WHEN +FROM +TO +REPLY$/)
+  expect(row).toMatch(/^\w+-1 +waiting +1s +0 +now +somebody\S+ +somebody\S+$/)
+  expect(row.length).toBeLessThanOrEqual(80)
+})
+
+test('an act that fits nothing says which states it is for', async () => {
+  const id = await accept('ana@near.example', 'bo@far.example')
+  const released = await run(`queue release ${id}`)
+  expect(released).toMatchObject({ code: 1, out: '' })
+  expect(released.err).toBe('Nothing with such an id fits: release is for what is held\n')
+  const retried = await run('queue retry --domain other.example --yes')
+  expect(retried).toMatchObject({ code: 1, err: 'Nothing fits: retry is for what is waiting\n' })
+})
+
 test('a bulk act without --yes says how many it would touch, and does nothing', async () => {
   await accept('ana@near.example', 'bo@far.example', 'cy@far.example')
   const words = ['queue', 'cancel', '--domain', 'far.example', '--reason', 'by mistake']
@@ -173,7 +191,7 @@ test('who acted and why is in the trace', async () => {
   const held = await run(['queue', 'hold', id, '--reason', 'look at it'])
   expect(held).toMatchObject({ code: 0, out: '1 recipient held\n' })
   const trace = await run(`trace ${id}`)
-  expect(trace.out).toMatch(/hold +hold of .*-1 by ana: look at it/)
+  expect(trace.out).toMatch(/ hold +by ana: look at it/)
   expect(trace.out).toContain('bo@far.example: held by ana: look at it')
   expect((await run(`queue release ${id}`)).out).toBe('1 recipient released\n')
   expect((await run(`queue release ${id}`)).code).toBe(1)
@@ -254,6 +272,12 @@ test('a backup is made while the relay runs, and never over a file', async () =>
     code: 1,
     err: expect.stringContaining('never overwritten'),
   })
+})
+
+test('a backup into a folder that is not there says so', async () => {
+  const { code, err } = await run(['backup', join(folder, 'nowhere', 'queue.db')])
+  expect(code).toBe(1)
+  expect(err).toContain(`There is no folder "${join(folder, 'nowhere')}"`)
 })
 
 test('a data folder that is not there is named, with what to set', async () => {

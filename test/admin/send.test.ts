@@ -79,5 +79,5 @@ test('what is no address is wrong use, and a refusal of the relay is told word f
   await writeFile(join(folder, 'policies/relay.yaml'), '')
   await expect
     .poll(async () => (await run('send', 'bo@far.example')).err, { timeout: 15_000 })
-    .toMatch(/answered (MAIL FROM|RCPT TO).* with: 5\d\d/)
+    .toMatch(/answered (MAIL FROM|RCPT TO).* with "5\d\d/)
 })

@@ -4,7 +4,7 @@
 import type { Command } from 'commander'
 import type { Count, GroupBy } from '../../queue/port.ts'
 import { CommandError, type Context } from '../context.ts'
-import { readCount } from '../filter.ts'
+import { optionOf, readCount, readText } from '../options.ts'
 import { jsonLine } from '../plain.ts'
 import { command, type Act } from '../program.ts'
 import { openReader } from '../reach.ts'
@@ -12,16 +12,16 @@ import { formatTable, type Column } from '../table.ts'
 
 export function addCounts(queue: Command, act: Act): void {
   command(queue, 'counts', 'How many recipients wait', 'queue counts --by domain --age')
-    .option('--by <what>', 'state, queue, destination or domain', 'state')
+    .addOption(optionOf('--by <what>', 'state, queue, destination or domain', readText, 'state'))
     .option('--age', 'by age in minutes, as qshape does')
-    .option('--limit <count>', 'the largest so many (20)', readCount)
+    .addOption(optionOf('--limit <count>', 'the largest so many', readCount, '20'))
     .action(act(printCounts))
 }
 
 interface CountOptions {
   readonly by: string
   readonly age?: true
-  readonly limit?: number
+  readonly limit: number
   readonly json?: true
 }
 
@@ -64,7 +64,7 @@ function formatCounts(
     String(count),
     ...bands.map((band) => String(ages?.[band] ?? 0)),
   ]
-  const shown = counts.slice(0, options.limit ?? 20)
+  const shown = counts.slice(0, options.limit)
   const total = {
     key: 'TOTAL',
     count: sum(counts.map(({ count }) => count)),

@@ -23,7 +23,9 @@ import { jsonLine } from '../plain.ts'
 import { command, type Act } from '../program.ts'
 
 export function keyCommands(program: Command, act: Act): void {
-  const key = program.command('key').description('DKIM keys')
+  const key = program
+    .command('key')
+    .description('Make DKIM keys, and check that DNS publishes them')
   command(
     key,
     'new <domain>',
@@ -98,7 +100,7 @@ function instructions(domain: Domain, keys: readonly NewKey[], records: readonly
   const files = keys.map(({ selector, file }) => `{ selector: ${selector}, file: ${file} }`)
   return `Made ${keys.map(({ file }) => file).join(' and ')}
 
-1. Publish these records in DNS:
+1. Publish these records in DNS (a web form takes the text without quotes, its parts joined):
 
 ${records.join('\n\n')}
 

@@ -8,7 +8,7 @@ import { jsonLine } from '../plain.ts'
 import { command, type Act } from '../program.ts'
 
 export function policyCommands(program: Command, act: Act): void {
-  const policy = program.command('policy').description('See what the policy files mean')
+  const policy = program.command('policy').description('Check the policy files')
   command(
     policy,
     'check',

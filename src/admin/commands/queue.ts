@@ -10,13 +10,13 @@ import {
   checkIds,
   filterOf,
   givenFilters,
-  readCount,
   WAITING,
   type FilterOptions,
 } from '../filter.ts'
 import { notFound, traceOf } from '../lookup.ts'
 import { describeSubmitter } from '../explain.ts'
 import { formatEntries, jsonEntries, suspensionsByLane } from '../listing.ts'
+import { optionOf, readCount } from '../options.ts'
 import { jsonLine } from '../plain.ts'
 import { command, type Act } from '../program.ts'
 import { openReader } from '../reach.ts'
@@ -37,7 +37,7 @@ export function queueCommands(program: Command, act: Act): void {
       'queue list --domain far.example --older-than 2h',
     ),
   )
-    .option('--limit <count>', 'at most so many (50)', readCount)
+    .addOption(optionOf('--limit <count>', 'at most so many', readCount, '50'))
     .option('--all', 'no limit')
     .action(act(listEntries))
   command(
@@ -54,7 +54,7 @@ export function queueCommands(program: Command, act: Act): void {
 }
 
 interface ListOptions extends FilterOptions {
-  readonly limit?: number
+  readonly limit: number
   readonly all?: true
   readonly json?: true
 }
@@ -63,7 +63,7 @@ async function listEntries(context: Context, options: ListOptions): Promise<numb
   checkIds(options.id ?? [])
   await using reader = await openReader(context)
   const filter = filterOf(options, context.clock.now(), WAITING)
-  const limit = options.all === true ? Number.POSITIVE_INFINITY : (options.limit ?? 50)
+  const limit = options.all === true ? Number.POSITIVE_INFINITY : options.limit
   const printed = await printPages(context, reader, filter, limit, options.json === true)
   // An empty queue is an answer; a filter that nothing fits has found nothing.
   const sought = givenFilters(options).length > 0

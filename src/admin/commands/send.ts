@@ -10,9 +10,9 @@ import { askSecret, readInput } from '../ask.ts'
 import { CommandError, type Context } from '../context.ts'
 import type { Status } from '../control.ts'
 import { handIn, type Login, type Server } from '../conversation.ts'
-import { explainNow, Story } from '../explain.ts'
-import { readTime } from '../filter.ts'
-import { jsonLine, plainEntry } from '../plain.ts'
+import { explainNow, onTerminal, Story } from '../explain.ts'
+import { optionOf, readText, readTime } from '../options.ts'
+import { jsonFact, jsonNow } from '../plain.ts'
 import { command, type Act } from '../program.ts'
 import { openRelay } from '../reach.ts'
 import type { Remote } from '../remote.ts'
@@ -31,25 +31,26 @@ export function sendCommands(program: Command, act: Act): void {
   command(
     program,
     'send <to...>',
-    'Send a test message through the relay and follow it until it ends',
+    'Send a test message through the relay and follow it until it ends; 0 when all got it',
     'send bo@far.example',
   )
-    .option('--from <address>', 'sender; default: you at WAYPOST_HOSTNAME')
-    .option('--subject <text>', 'subject', 'Waypost test message')
-    .option('--text <text>', 'body', 'This message was sent by `waypost send`.')
-    .option('--wait <time>', 'follow it for at most so long', readTime, 60_000)
-    .option('--user <name>', 'log in as; the password is asked for')
+    .option('--from <address>', "sender (default: you at the relay's host name)")
+    .addOption(optionOf('--subject <text>', 'subject', readText, 'Waypost test message'))
+    .addOption(optionOf('--text <text>', 'body', readText, 'Sent by waypost send.'))
+    .addOption(optionOf('--wait <time>', 'follow it for at most so long', readTime, '1m'))
+    .option('--user <name>', 'log in, over TLS; the password is asked for')
     .option('--password-stdin', 'read the password from standard input')
     .action(act(send))
 }
 
 async function send(context: Context, to: string[], options: SendOptions): Promise<number> {
-  const { hostname } = context.places()
-  const from = sound(options.from ?? `${localPart(context.who)}@${hostname}`)
   const recipients = to.map(sound)
+  const given = options.from === undefined ? undefined : sound(options.from)
   await using relay = await openRelay(context)
-  const server = serverOf(await relay.status())
+  const { hostname, listeners } = await relay.status()
+  const from = given ?? sound(`${localPart(context.who)}@${hostname}`)
   const login = await loginOf(context, options)
+  const server = serverOf(listeners, login)
   const content = compose(from, recipients, options, context.clock.now(), hostname)
   const reply = await handIn(server, { from, to: recipients, content }, login)
   const id = /queued as ([\w.-]+)/.exec(reply)?.[1] as MessageId | undefined
@@ -80,10 +81,9 @@ async function follow(
     for (const fact of trace.facts.slice(told))
       context.print(
         options.json === true
-          ? jsonLine({ id, fact: fact.kind, ...fact })
-          : story
-              .tell(fact)
-              .map((line) => printable(line) + '\n')
+          ? jsonFact(id, fact)
+          : onTerminal(story.tell(fact), context.columns)
+              .map((line) => line + '\n')
               .join(''),
       )
     told = trace.facts.length
@@ -95,20 +95,23 @@ async function follow(
 
 function tellEnd(context: Context, trace: Trace, { json }: SendOptions): void {
   if (json === true) {
-    for (const entry of trace.entries)
-      context.print(jsonLine({ fact: 'now', ...plainEntry(entry) }))
+    for (const entry of trace.entries) context.print(jsonNow(entry))
     return
   }
   context.print('\n')
-  for (const line of explainNow(trace, context.clock.now())) context.print(printable(line) + '\n')
+  for (const line of onTerminal(explainNow(trace, context.clock.now()), context.columns))
+    context.print(line + '\n')
   if (trace.entries.some(({ state }) => !isEnd(state)))
     context.print(`Go on with \`waypost trace ${trace.id}\`\n`)
 }
 
-/** The first listener that takes mail without ado; else the first. */
-function serverOf({ listeners }: Status): Server {
-  const server = listeners.find(({ scheme }) => scheme === 'smtp') ?? listeners[0]
+/** Who logs in goes where that is asked for; who does not, where it is not. */
+function serverOf(listeners: Status['listeners'], login: Login | undefined): Server {
+  const isPlain = ({ scheme }: Server): boolean => scheme === 'smtp'
+  const server = listeners.find((each) => isPlain(each) === (login === undefined)) ?? listeners[0]
   if (server === undefined) throw new CommandError('The relay listens nowhere: see WAYPOST_LISTEN')
+  if (login === undefined && !isPlain(server))
+    throw new CommandError('The relay takes mail only from users: add --user NAME')
   const host = server.host === '0.0.0.0' ? '127.0.0.1' : server.host === '::' ? '::1' : server.host
   return { ...server, host }
 }

@@ -1,14 +1,20 @@
 // `waypost start` and `waypost settings`.
 
+import { printable } from '../../base/escape.ts'
 import { command, type Group } from '../program.ts'
-import type { Context } from '../context.ts'
+import type { Context, ManualRow } from '../context.ts'
 import { jsonLine } from '../plain.ts'
+import { wrap } from '../wrap.ts'
 
 export const settingsCommands: Group = (program, act) => {
   program
     .command('start')
     .description('Run the relay until SIGTERM or Ctrl-C; a second signal ends it at once')
-    .addHelpText('after', '\nExample:\n  $ WAYPOST_HOSTNAME=relay.example.com waypost start\n')
+    .addHelpText(
+      'after',
+      '\nIts settings are environment variables: `waypost settings` lists them.\n' +
+        '\nExample:\n  $ WAYPOST_HOSTNAME=relay.example.com waypost start\n',
+    )
     .action(act((context) => context.start()))
   command(
     program,
@@ -25,18 +31,15 @@ async function printSettings(context: Context, options: { json?: true }): Promis
       context.print(
         jsonLine({ name: row.from, default: row.default, set: value ?? null, says: row.says }),
       )
-    else context.print(formatRow(row.from, row.default, value, row.says))
+    else for (const line of formatRow(row, value, context.columns)) context.print(`${line}\n`)
   }
   context.places() // whatever is wrong is said, and gives exit code 2
   return 0
 }
 
-function formatRow(
-  name: string,
-  fallback: string,
-  value: string | undefined,
-  says: string,
-): string {
-  const set = value === undefined ? '' : `\n    now: ${value}`
-  return `${name}\n    ${says}\n    default: ${fallback === '' ? '(none)' : fallback}${set}\n`
+function formatRow(row: ManualRow, value: string | undefined, columns?: number): string[] {
+  const fallback = row.default === '' ? '(none)' : row.default
+  const set = value === undefined ? [] : [`    now: ${printable(value)}`]
+  const lines = [`    ${row.says}`, `    default: ${fallback}`, ...set]
+  return [row.from, ...lines.flatMap((line) => wrap(line, columns, 4))]
 }

@@ -1,11 +1,15 @@
 // `waypost sink`: a mail server for trials, one line a message.
 
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 import { InvalidArgumentError, type Command } from 'commander'
 import { printable } from '../../base/escape.ts'
 import { formatSize } from '../../base/units.ts'
 import type { Context } from '../context.ts'
-import { readTime } from '../filter.ts'
+import { optionOf, readTime } from '../options.ts'
 import { jsonLine } from '../plain.ts'
 import { command, type Act } from '../program.ts'
 import { startSink, type SinkEvent } from '../sink.ts'
@@ -13,7 +17,8 @@ import { isoSeconds } from '../times.ts'
 
 interface SinkCommandOptions {
   readonly listen: { readonly host: string; readonly port: number }
-  readonly slow?: number
+  readonly slow: number
+  readonly save?: string
   readonly json?: true
 }
 
@@ -34,35 +39,46 @@ export function sinkCommands(program: Command, act: Act): void {
     'A mail server for trials that delivers nothing',
     'sink --listen 127.0.0.1:2526',
   )
-    .option('--listen <host:port>', 'where', readListen, { host: '127.0.0.1', port: 2526 })
-    .option('--slow <time>', 'how late slow-x@ is answered (2s)', readTime)
+    .addOption(optionOf('--listen <host:port>', 'where', readListen, '127.0.0.1:2526'))
+    .addOption(optionOf('--slow <time>', 'how late slow-x@ is answered', readTime, '2s'))
+    .option('--save <folder>', 'keep each message there as a file (its first megabyte)')
     .addHelpText('after', WISHES)
     .action(act(runSink))
 }
 
 async function runSink(context: Context, options: SinkCommandOptions): Promise<number> {
   const { host, port } = options.listen
-  await using sink = await startSink({
-    host,
-    port,
-    ...(options.slow === undefined ? {} : { slow: options.slow }),
-    report: (event) => context.print(options.json === true ? jsonOf(event) : textOf(event)),
-  })
+  const folder = options.save === undefined ? undefined : resolve(options.save)
+  if (folder !== undefined) await mkdir(folder, { recursive: true })
+  const report = (event: SinkEvent): void => {
+    const file = folder === undefined ? undefined : saveTo(folder, event)
+    context.print(options.json === true ? jsonOf(event, file) : textOf(event, file))
+  }
+  await using sink = await startSink({ host, port, slow: options.slow, report })
   context.complain(`The sink listens on ${host}:${sink.port}; Ctrl-C ends it\n`)
   if (!context.signal.aborted) await once(context.signal, 'abort')
   return 0
 }
 
-function jsonOf(event: SinkEvent): string {
-  if (event.kind !== 'taken') return jsonLine(event)
-  const { content: _, ...rest } = event
-  return jsonLine(rest)
+// Written before it is told, so that whoever reads the line finds the file.
+function saveTo(folder: string, event: SinkEvent): string | undefined {
+  if (event.kind !== 'taken') return undefined
+  const file = join(folder, `${event.at}-${randomUUID().slice(0, 8)}.eml`)
+  writeFileSync(file, event.content)
+  return file
 }
 
-function textOf(event: SinkEvent): string {
+function jsonOf(event: SinkEvent, file: string | undefined): string {
+  if (event.kind !== 'taken') return jsonLine(event)
+  const { content: _, ...rest } = event
+  return jsonLine({ ...rest, file })
+}
+
+function textOf(event: SinkEvent, file: string | undefined): string {
   const from = event.from === '' ? '<>' : event.from
   const to = typeof event.to === 'string' ? event.to : event.to.join(' ')
-  const what = event.kind === 'taken' ? formatSize(event.size) : ''
+  const kept = file === undefined ? '' : ` ${file}`
+  const what = event.kind === 'taken' ? `${formatSize(event.size)}${kept}` : ''
   const said = event.kind === 'refused' ? event.reply : what
   return printable(`${isoSeconds(event.at)} ${event.kind.padEnd(8)} ${from} → ${to} ${said}`) + '\n'
 }

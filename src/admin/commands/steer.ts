@@ -148,7 +148,7 @@ async function mayAct(
   if (!isBulk || options.yes === true) return true
   const { count, more } = await countFitting(relay, filter)
   if (count === 0 && standing === undefined) {
-    context.complain('Nothing fits\n')
+    context.complain(nothing(act, options))
     return false
   }
   const recipients = `${more ? 'more than ' : ''}${count} ${count === 1 ? 'recipient' : 'recipients'}`
@@ -182,9 +182,18 @@ function tell(
   { count, busy }: Steered,
   scope?: Scope,
 ): number {
+  const isNothing = count + busy === 0 && scope === undefined
   if (options.json === true) context.print(jsonLine({ act, count, busy, scope }))
+  else if (isNothing) context.complain(nothing(act, options))
   else context.print(sentence(act, count, busy, scope))
-  return count + busy === 0 && scope === undefined ? 1 : 0
+  return isNothing ? 1 : 0
+}
+
+// Ids may be wrong, or right and in a state that the act has no meaning for.
+function nothing(act: QueueAct, { state, id }: SteerOptions): string {
+  const states = state ?? STEERING[act].states
+  const what = state === undefined && id !== undefined ? 'Nothing with such an id' : 'Nothing'
+  return `${what} fits: ${act} is for what is ${states.join(' or ')}\n`
 }
 
 function sentence(act: QueueAct, count: number, busy: number, scope: Scope | undefined): string {

@@ -6,9 +6,9 @@ import { printable } from '../../base/escape.ts'
 import type { Trace } from '../../queue/port.ts'
 import type { Context } from '../context.ts'
 import { explain } from '../explain.ts'
-import { readCount } from '../filter.ts'
-import { messagesOf, notFound, traceOf } from '../lookup.ts'
-import { jsonLine, plainEntry } from '../plain.ts'
+import { optionOf, readCount } from '../options.ts'
+import { messagesOf, noMail, notFound, traceOf } from '../lookup.ts'
+import { jsonFact, jsonLine, jsonNow } from '../plain.ts'
 import { command, type Act } from '../program.ts'
 import { openReader } from '../reach.ts'
 
@@ -24,7 +24,7 @@ export function traceCommands(program: Command, act: Act): void {
     'Every fact of a message in order, why it waits and until when',
     'trace bo@far.example',
   )
-    .option('--limit <count>', 'messages of an address, newest first', readCount, 5)
+    .addOption(optionOf('--limit <count>', 'messages of an address, newest first', readCount, '5'))
     .action(act(traceMessages))
 }
 
@@ -47,7 +47,7 @@ async function traceMessages(
     printTrace(context, trace, options.json === true)
     await context.drained()
   }
-  if (count === 0) throw notFound(what)
+  if (count === 0) throw address === undefined ? notFound(what) : noMail(what)
   if (found.more && options.json !== true)
     context.complain(
       `There are more messages: --limit ${options.limit * 4}, or \`waypost queue list --to\`\n`,
@@ -58,12 +58,12 @@ async function traceMessages(
 export function printTrace(context: Context, trace: Trace, json: boolean): void {
   if (json) {
     const { id } = trace
-    for (const fact of trace.facts) context.print(jsonLine({ id, fact: fact.kind, ...fact }))
-    for (const entry of trace.entries)
-      context.print(jsonLine({ fact: 'now', ...plainEntry(entry) }))
+    for (const fact of trace.facts) context.print(jsonFact(id, fact))
+    for (const entry of trace.entries) context.print(jsonNow(entry))
     for (const each of trace.suspended) context.print(jsonLine({ id, fact: 'suspended', ...each }))
     return
   }
   context.print(`Message ${printable(trace.id)}\n`)
-  for (const line of explain(trace, context.clock.now())) context.print(`${line}\n`)
+  for (const line of explain(trace, context.clock.now(), context.columns))
+    context.print(`${line}\n`)
 }

@@ -1,43 +1,61 @@
-// `waypost user add|list|remove`: who may log in. Passwords are hashed here and never shown
+// `waypost user add|password|list|remove`: who may log in. Passwords are hashed here and never shown
 // again; the running relay reads the changed file by itself.
 
 import { randomBytes } from 'node:crypto'
 import type { Command } from 'commander'
 import { printable } from '../../base/escape.ts'
-import { addUser, removeUser } from '../../policy/edit.ts'
+import { addUser, changePassword, removeUser } from '../../policy/edit.ts'
 import { loadPolicy } from '../../policy/load.ts'
 import { hashPassword } from '../../policy/password.ts'
 import { askSecret, readInput } from '../ask.ts'
 import { CommandError, type Context } from '../context.ts'
+import { collect } from '../options.ts'
 import { jsonLine } from '../plain.ts'
 import { command, type Act } from '../program.ts'
 import { formatTable } from '../table.ts'
 
-interface AddOptions {
+interface AddOptions extends PasswordOptions {
   readonly sender?: readonly string[]
+}
+
+interface PasswordOptions {
   readonly passwordStdin?: true
   readonly generate?: true
   readonly json?: true
 }
 
 export function userCommands(program: Command, act: Act): void {
-  const user = program.command('user').description('Who may log in')
-  command(
-    user,
-    'add <name>',
-    'Add a user; it takes effect without a restart',
-    'user add billing --sender billing.example --generate',
+  const user = program.command('user').description('Who may log in: add, list and remove users')
+  addPassword(
+    command(
+      user,
+      'add <name>',
+      'Add a user; it takes effect without a restart',
+      'user add billing --sender billing.example --generate',
+    ),
   )
     .option(
       '--sender <sender>',
       'address, domain or *.domain it may send as; again for more',
       collect,
     )
-    .option('--password-stdin', 'read the password from standard input')
-    .option('--generate', 'make a password and print it, once')
     .action(act(add))
+  addPassword(
+    command(
+      user,
+      'password <name>',
+      'Change the password of a user; it takes effect without a restart',
+      'user password billing --generate',
+    ),
+  ).action(act(change))
   command(user, 'list', 'The users and what they may send as', 'user list').action(act(list))
   command(user, 'remove <name>', 'Remove a user', 'user remove billing').action(act(remove))
+}
+
+function addPassword(command: Command): Command {
+  return command
+    .option('--password-stdin', 'read the password from standard input')
+    .option('--generate', 'make a password and print it, once')
 }
 
 async function add(context: Context, name: string, options: AddOptions): Promise<number> {
@@ -45,23 +63,40 @@ async function add(context: Context, name: string, options: AddOptions): Promise
   const senders = options.sender ?? []
   const password = await passwordOf(context, name, options)
   await addUser(config, name, await hashPassword(password), senders)
-  const shown = options.generate === true ? { password } : {}
-  if (options.json === true) context.print(jsonLine({ name, senders, ...shown }))
-  else context.print(said(name, senders, options.generate === true ? password : undefined))
+  const made = options.generate === true ? password : undefined
+  if (options.json === true) context.print(jsonLine({ name, senders, password: made }))
+  else context.print(said(name, senders, made))
   return 0
 }
 
 function said(name: string, senders: readonly string[], password: string | undefined): string {
   const as = senders.length === 0 ? 'any sender (--sender limits it)' : senders.join(', ')
-  const shown = password === undefined ? '' : `Password: ${password}\n`
-  return `${printable(`Added "${name}", who may send as ${as}`)}\n${shown}`
+  return `${printable(`Added "${name}", who may send as ${as}`)}\n${shown(password)}`
+}
+
+function shown(password: string | undefined): string {
+  return password === undefined ? '' : `Password: ${password}\n`
+}
+
+async function change(context: Context, name: string, options: PasswordOptions): Promise<number> {
+  const { config } = context.places()
+  const password = await passwordOf(context, name, options)
+  await changePassword(config, name, await hashPassword(password))
+  const made = options.generate === true ? password : undefined
+  if (options.json === true) context.print(jsonLine({ name, password: made }))
+  else context.print(`${printable(`Changed the password of "${name}"`)}\n${shown(made)}`)
+  return 0
 }
 
 // Long enough for a phrase, short enough to hash.
 const LONGEST = 1024
 const SHORTEST = 8
 
-async function passwordOf(context: Context, name: string, options: AddOptions): Promise<string> {
+async function passwordOf(
+  context: Context,
+  name: string,
+  options: PasswordOptions,
+): Promise<string> {
   if (options.generate === true) return randomBytes(18).toString('base64url')
   if (options.passwordStdin === true) return acceptable(await readInput(context, LONGEST))
   if (!context.interactive)
@@ -77,7 +112,7 @@ async function passwordOf(context: Context, name: string, options: AddOptions): 
 function acceptable(password: string): string {
   const length = Buffer.byteLength(password)
   if (length >= SHORTEST && length <= LONGEST && !password.includes('\0')) return password
-  throw new CommandError(`The password should have ${SHORTEST} to ${LONGEST} bytes`)
+  throw new CommandError(`The password should have ${SHORTEST} to ${LONGEST} bytes`, 2)
 }
 
 async function list(context: Context, options: { json?: true }): Promise<number> {
@@ -100,8 +135,4 @@ async function remove(context: Context, name: string, options: { json?: true }):
   await removeUser(context.places().config, name)
   context.print(options.json === true ? jsonLine({ name }) : printable(`Removed "${name}"`) + '\n')
   return 0
-}
-
-function collect(text: string, before: readonly string[] = []): readonly string[] {
-  return [...before, text]
 }
