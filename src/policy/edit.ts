@@ -27,9 +27,20 @@ export async function addUser(
   if (wrong !== undefined)
     throw new Error(`${action}: sender "${wrong}" should be an address, a domain or '*.' and one`)
   await edit(folder, (known, document) => {
-    if (known.has(name)) throw new Error(`${action}: it is there already, remove it first`)
+    if (known.has(name))
+      throw new Error(`${action}: it is there already, change its password or remove it first`)
     const user = senders.length === 0 ? { password: hash } : { password: hash, senders }
     known.set(document.createNode(name), document.createNode(user, { flow: true }))
+  })
+}
+
+/** The rest of the user stays as it is. Rejects when there is no such user, or the hash is none. */
+export async function changePassword(folder: string, name: string, hash: string): Promise<void> {
+  const action = `Cannot change the password of "${name}"`
+  if (parseHash(hash) === undefined) throw new Error(`${action}: it is no argon2id hash`)
+  await edit(folder, (known) => {
+    if (!known.has(name)) throw new Error(`${action}: there is no such user`)
+    known.setIn([name, 'password'], hash)
   })
 }
 

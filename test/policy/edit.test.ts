@@ -1,6 +1,6 @@
 import { lstat, readdir, readFile, stat, chmod, chown, rename, symlink } from 'node:fs/promises'
 import { expect, test } from 'vitest'
-import { addUser, removeUser } from '../../src/policy/edit.ts'
+import { addUser, changePassword, removeUser } from '../../src/policy/edit.ts'
 import { loadPolicy } from '../../src/policy/load.ts'
 import { createFolder } from './folder.ts'
 
@@ -39,6 +39,15 @@ test('an edit keeps comments, mode and the other users', async () => {
   expect(await readdir(`${folder.path}/policies`)).toEqual(['users.yaml'])
   await removeUser(folder.path, 'cy')
   expect(await readFile(folder.pathOf('users.yaml'), 'utf8')).toBe(FILE)
+})
+
+test('a changed password leaves senders and comments as they were', async () => {
+  await using folder = await createFolder({ 'users.yaml': FILE })
+  const other = HASH.replace('c29tZXNhbHQ', 'b3RoZXJzYWx0')
+  await changePassword(folder.path, 'ana', other)
+  expect(await readFile(folder.pathOf('users.yaml'), 'utf8')).toBe(FILE.replace(HASH, other))
+  await expect(changePassword(folder.path, 'eve', HASH)).rejects.toThrow('there is no such user')
+  await expect(changePassword(folder.path, 'ana', 'secret')).rejects.toThrow('no argon2id hash')
 })
 
 test.runIf(process.getuid?.() === 0)('what root edits stays the relay’s own', async () => {
