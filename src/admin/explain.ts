@@ -163,8 +163,9 @@ function describeOutcome({ kind, stage, by, reply }: Outcome): string {
   return `${kind} at ${stage}${doubt}: ${said}${meaning}`
 }
 
+// Who says 4.7.1 ("not wanted") for now is greylisting, and its own words say more.
 function meaningOf(status: string): string {
-  const sentence = sentenceOf(status)?.replace(/\.$/, '')
+  const sentence = status === '4.7.1' ? undefined : sentenceOf(status)?.replace(/\.$/, '')
   return sentence === undefined ? '' : ` (${sentence[0]!.toLowerCase()}${sentence.slice(1)})`
 }
 

@@ -21,7 +21,8 @@ export function relative(at: number, now: number): string {
 
 /** With the largest unit alone: `in 4m`, `3h ago`. */
 export function roughly(at: number, now: number): string {
-  return relative(at, now).replace(/ \d+[hms](?= |$)/, '')
+  const text = age(Math.min(at, now), Math.max(at, now))
+  return at > now ? `in ${text}` : `${text} ago`
 }
 
 /** How long ago, in the largest unit alone: `3h`. */

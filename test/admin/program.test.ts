@@ -2,7 +2,7 @@ import { array, assert, constant, property, string, tuple } from 'fast-check'
 import { expect, test } from 'vitest'
 import { formatTable } from '../../src/admin/table.ts'
 import { jsonLine } from '../../src/admin/plain.ts'
-import { relative } from '../../src/admin/times.ts'
+import { relative, roughly } from '../../src/admin/times.ts'
 import { waypost } from './run.ts'
 
 const COMMANDS = [
@@ -124,4 +124,6 @@ test('times are told from here', () => {
   expect(relative(240_000, 0)).toBe('in 4m')
   expect(relative(0, 11_040_000)).toBe('3h 4m ago')
   expect(relative(500, 0)).toBe('now')
+  expect(roughly(28_000, 0)).toBe('in 28s')
+  expect(roughly(0, 11_040_000)).toBe('3h ago')
 })

@@ -102,7 +102,9 @@ function tellEnd(context: Context, trace: Trace, { json }: SendOptions): void {
   for (const line of onTerminal(explainNow(trace, context.clock.now()), context.columns))
     context.print(line + '\n')
   if (trace.entries.some(({ state }) => !isEnd(state)))
-    context.print(`Go on with \`waypost trace ${trace.id}\`\n`)
+    context.print(
+      `Go on with \`waypost trace ${trace.id}\`, or try at once with \`waypost queue retry ${trace.id}\`\n`,
+    )
 }
 
 /** Who logs in goes where that is asked for; who does not, where it is not. */
