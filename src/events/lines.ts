@@ -18,7 +18,10 @@ export function jsonLine(event: RelayEvent): string | undefined {
 
 export function textLine(event: RelayEvent): string | undefined {
   const sentence = sentenceOf(event)
-  return sentence === undefined ? undefined : `${timeOfDay(event.at)} ${printable(sentence)}`
+  if (sentence === undefined) return undefined
+  // Notes are our own, and some are lists of mistakes. Of strangers' text no line is ever made.
+  const lines = event.kind === 'note' ? sentence.split('\n') : [sentence]
+  return `${timeOfDay(event.at)} ${lines.map(printable).join(`\n${' '.repeat(20)}`)}`
 }
 
 function fieldsOf(event: RelayEvent): object | undefined {

@@ -117,3 +117,13 @@ test('a reader that is gone does not stop the relay, and what it misses is count
     expect(log.dropped).toBe(2)
   }
 })
+
+test('a note of several mistakes has a line for each on a terminal', async () => {
+  const pipe = createPipe()
+  await using log = createLog({ output: pipe, format: 'text' })
+  log.report({ ...NOTE, cause: '2 mistakes\nrelay.yaml:1: so\nrelay.yaml:2: \x1b[31mso' })
+  await log[Symbol.asyncDispose]()
+  const [first, ...rest] = pipe.texts.join('').trimEnd().split('\n')
+  expect(first).toMatch(/: 2 mistakes$/)
+  expect(rest.map((line) => line.trim())).toEqual(['relay.yaml:1: so', 'relay.yaml:2: \\x1b[31mso'])
+})
