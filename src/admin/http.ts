@@ -27,8 +27,7 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
   server.maxConnections = 100
   server.listen(options.port, options.host)
   await once(server, 'listening').catch((cause: Error) => {
-    const { message } = bindError(options.host, options.port, cause)
-    throw new Error(`${message}; set WAYPOST_ADMIN to another address, or none`, { cause })
+    throw bindError(options.host, options.port, cause)
   })
   const { port } = server.address() as AddressInfo
   const host = options.host.includes(':') ? `[${options.host}]` : options.host
