@@ -128,7 +128,9 @@ async function untilEnded(relay: Relay, ids: readonly MessageId[]): Promise<stri
 async function tell(relay: Relay, id: MessageId, { subject }: Story): Promise<void> {
   const trace = await relay.queue.trace(id)
   say(`\n${id}  ${subject}`)
-  if (trace !== undefined) for (const line of explain(trace, Date.now())) say(`  ${line}`)
+  if (trace === undefined) return
+  const width = process.stdout.isTTY ? process.stdout.columns - 2 : undefined
+  for (const line of explain(trace, Date.now(), width)) say(`  ${line}`.trimEnd())
 }
 
 async function untilBounced(bounces: readonly SinkEvent[]): Promise<void> {

@@ -22,6 +22,7 @@ import { command, type Act } from '../program.ts'
 import { openReader } from '../reach.ts'
 import { formatTable } from '../table.ts'
 import { isoSeconds, relative } from '../times.ts'
+import { wrap } from '../wrap.ts'
 import { addCounts } from './counts.ts'
 import { addSteering } from './steer.ts'
 
@@ -118,13 +119,15 @@ async function showMessage(
   }
   const now = context.clock.now()
   context.print(`Message ${printable(trace.id)}\n`)
-  if (accepted !== undefined) context.print(formatEnvelope(accepted, now))
+  const envelope = accepted === undefined ? [] : describeEnvelope(accepted, now)
+  const lines = envelope.flatMap((line) => wrap(line, context.columns, 14))
+  context.print(lines.map((line) => `${line}\n`).join(''))
   const stops = trace.suspended.map((each) => [each.lane, each] as const)
   context.print('\n' + formatEntries(context, trace.entries, new Map(stops)))
   return 0
 }
 
-function formatEnvelope(accepted: Extract<Fact, { kind: 'accepted' }>, now: number): string {
+function describeEnvelope(accepted: Extract<Fact, { kind: 'accepted' }>, now: number): string[] {
   const { envelope, deliveries } = accepted
   const lines = [
     ['accepted', `${isoSeconds(accepted.at)} (${relative(accepted.at, now)})`],
@@ -139,8 +142,7 @@ function formatEnvelope(accepted: Extract<Fact, { kind: 'accepted' }>, now: numb
   ]
   return lines
     .filter(([, text]) => text !== '')
-    .map(([name, text]) => `  ${name!.padEnd(12)}${printable(text!)}\n`)
-    .join('')
+    .map(([name, text]) => `  ${name!.padEnd(12)}${printable(text!)}`)
 }
 
 async function listHolds(context: Context, options: { json?: true }): Promise<number> {
