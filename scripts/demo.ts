@@ -40,6 +40,9 @@ const STORIES: readonly Story[] = [
   })),
 ]
 
+// Whoever has seen enough, as `head` has, does not keep the demo from cleaning up.
+process.stdout.on('error', () => {})
+
 const startedAt = performance.now()
 const folder = await mkdtemp(join(tmpdir(), 'waypost-demo-'))
 try {
