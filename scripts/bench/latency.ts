@@ -33,7 +33,7 @@ export async function measureLatency(messages: number): Promise<void> {
 
 /** A next hop that notes when it has each message, by the number in its X-Number field. */
 async function startServer(taken: Float64Array): Promise<{ port: number } & AsyncDisposable> {
-  const server = createServer((socket) => {
+  const server = createServer({ noDelay: true }, (socket) => {
     let content = false
     let rest = ''
     socket.setEncoding('latin1').write('220 sink\r\n')
