@@ -112,7 +112,7 @@ interface Running {
 function whyNotReady({ listeners, draining }: Running, queue: Queue): string | undefined {
   if (draining) return 'The relay is stopping'
   if (listeners.length === 0) return 'The relay is starting'
-  return queue.isFull() ? 'Free space is under WAYPOST_DISK_RESERVE: no mail is taken' : undefined
+  return queue.engine().trouble
 }
 
 /** What to do when a part cannot start. */
@@ -259,8 +259,7 @@ async function openListeners(
   const guard = new Guard(shared.clock, verifyPassword)
   const door = new Door(() => shared.policy().listen)
   const tls = certificate === undefined ? {} : { tls: () => certificate.current() }
-  const isFull = (): boolean => shared.queue.isFull()
-  const options = { ...shared, ...tls, isFull, hostname, postmaster, guard, door, verifyPassword }
+  const options = { ...shared, ...tls, hostname, postmaster, guard, door, verifyPassword }
   const all: Listener[] = []
   for (const url of listen) {
     const listener = advised(startListener({ ...options, ...url }), ADVICE.listen)

@@ -100,6 +100,7 @@ function methodsOf({ queue, status }: ControlOptions): ReadonlyMap<string, Metho
     hold: queue.hold.bind(queue),
     unhold: queue.unhold.bind(queue),
     backup: queue.backup.bind(queue),
+    processes: queue.processes.bind(queue),
   }
   return new Map<string, Method>(Object.entries(methods))
 }

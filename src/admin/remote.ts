@@ -8,7 +8,8 @@ import { socketPath, type Status } from './control.ts'
 import { ANSWER_LIMIT, readLines, type Answer } from './wire.ts'
 
 /** A running relay: its queue can be read and steered. */
-export interface Remote extends QueueReader, Pick<Queue, 'steer' | 'hold' | 'unhold' | 'backup'> {
+export interface Remote
+  extends QueueReader, Pick<Queue, 'steer' | 'hold' | 'unhold' | 'backup' | 'processes'> {
   status(): Promise<Status>
 }
 
@@ -42,6 +43,7 @@ function remoteOf(calls: Calls): Remote {
     hold: call('hold'),
     unhold: call('unhold'),
     backup: call('backup'),
+    processes: call('processes'),
     [Symbol.asyncDispose]: () => calls.close(),
   }
 }

@@ -39,7 +39,9 @@ export class Admission {
   /** What is wrong with a message of this sender and size, before it has recipients. */
   objection(policy: Policy, sender: Address | undefined, size: number): Refusal | undefined {
     if (size > policy.listen.size) return { reply: SAY.tooBig }
-    if (this.#parts.isFull?.() === true) return { reply: SAY.full }
+    // Nobody sends content for nothing, or waits for storage that is away.
+    const trouble = this.#parts.queue.refuses()
+    if (trouble !== undefined) return { reply: trouble === 'full' ? SAY.full : SAY.failing }
     const { user } = this.#login
     if (user === undefined) return undefined
     const verdict = policy.maySend(user, sender)

@@ -28,8 +28,6 @@ export interface ListenerOptions {
   readonly postmaster: Address
   readonly policy: () => Policy
   readonly queue: Intake
-  /** Storage has come to its reserve: asked at every MAIL, so that nobody sends content for nothing. */
-  readonly isFull?: () => boolean
   readonly report: Report
   readonly clock: Clock
   readonly tls?: () => Certificate | undefined

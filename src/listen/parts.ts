@@ -11,7 +11,7 @@ import type { Guard } from './guard.ts'
 export type Scheme = 'smtp' | 'submission' | 'submissions'
 
 /** The side of the queue that takes mail in. */
-export type Intake = Pick<Queue, 'newId' | 'store' | 'discard' | 'accept'>
+export type Intake = Pick<Queue, 'newId' | 'refuses' | 'store' | 'discard' | 'accept'>
 
 export interface ListenParts {
   readonly scheme: Scheme
@@ -27,8 +27,6 @@ export interface ListenParts {
   /** Bound to a loopback address. */
   readonly loopback: boolean
   readonly hasTls: () => boolean
-  /** Storage has come to its reserve: asked at every MAIL. */
-  readonly isFull?: () => boolean
 }
 
 /** Who is on the other side, as far as content and envelope need it. */

@@ -267,6 +267,49 @@ export interface Steered {
   readonly busy: number
 }
 
+/** What a process of the relay does: takes mail in, takes it out, answers admins over HTTP. */
+export const ROLES = ['listen', 'deliver', 'admin'] as const
+export type Role = (typeof ROLES)[number]
+
+/** What a process says of itself. */
+export interface About {
+  readonly name: string
+  readonly version?: string
+  readonly roles: readonly Role[]
+  /** What others see it call from; limits of a site are shared by all that call from the same. */
+  readonly sources: readonly string[]
+  /** Where it takes mail in: "smtp://0.0.0.0:2525". */
+  readonly listeners: readonly string[]
+}
+
+/** A process that shares the queue. */
+export interface ProcessEntry extends About {
+  readonly id: string
+  readonly host: string
+  readonly pid: number
+  readonly leases: number
+  readonly startedAt: number
+  /** Its last sign of life, by its own clock. */
+  readonly seenAt: number
+  /** Nothing was heard of it for so long that its leases return. */
+  readonly isDead: boolean
+}
+
+/** What keeps the queue, and how well. */
+export interface EngineStatus {
+  readonly engine: 'sqlite' | 'bullmq'
+  /** Where it is, for people. */
+  readonly at: string
+  /** What a 250 means, for people. */
+  readonly durability: string
+  /** Accepted mail may be lost, because an operator has said so. */
+  readonly isRelaxed: boolean
+  /** Why no mail is taken now, for people. */
+  readonly trouble?: string
+  /** What the server says of itself, by its own names. */
+  readonly server?: Readonly<Record<string, string | number>>
+}
+
 export class QueueError extends Error {
   readonly kind: 'full' | 'failing' | 'closed' | 'used'
   constructor(
@@ -293,8 +336,14 @@ export interface QueueReader extends AsyncDisposable {
 export interface Queue extends QueueReader {
   /** A new id, in order of time. */
   newId(): MessageId
-  /** Whether space is so short that nothing would be accepted now; asked at every MAIL, it waits for nothing. */
-  isFull(): boolean
+  /**
+   * Why nothing would be accepted now: space is short, or storage is away. Asked at every MAIL, it
+   * waits for nothing.
+   */
+  refuses(): 'full' | 'away' | undefined
+  engine(): EngineStatus
+  /** Who shares the queue, in order of their start. */
+  processes(): Promise<ProcessEntry[]>
   /** Stores content outside the schedule's transaction; what is never accepted is swept. Rejects with `QueueError`. */
   store(id: MessageId, chunks: AsyncIterable<Uint8Array> | Uint8Array): Promise<ContentRef>
   /** Takes back what `store` took, when it is not going to be accepted. */
@@ -334,6 +383,12 @@ export interface Queue extends QueueReader {
     reason: string,
   ): Promise<void>
   content(ref: ContentRef): AsyncIterable<Uint8Array>
+  /**
+   * Connections of a site that this process may have, of a limit that all who call from the same source
+   * share. `held` are those it has now and `wanted` those it could use; what it may have can be fewer than it
+   * holds: then it is to give back as many as it can. Answers how many it may have from now on.
+   */
+  borrow(site: string, held: number, wanted: number, limit: number): Promise<number>
 
   /** Acts on what the filter finds now. */
   steer(act: Act, filter: Filter, by: OperatorAct): Promise<Steered>

@@ -87,14 +87,16 @@ test('a client that does not read its replies is not read either', async () => {
   expect(unread).toBeGreaterThan(1_000_000)
 })
 
-test('while storage is full MAIL is refused for now, and taken again after', async () => {
-  let full = true
-  await using world = await startWorld({ isFull: () => full })
+test('while storage is full or away MAIL is refused for now, and taken again after', async () => {
+  await using world = await startWorld()
+  world.queue.refused = 'full'
   await using talk = await world.dial()
   await talk.hear()
   await talk.say('EHLO app.test')
   expect(await talk.say('MAIL FROM:<>')).toMatch(/^452 4\.3\.1 /)
-  full = false
+  world.queue.refused = 'away'
+  expect(await talk.say('MAIL FROM:<>')).toMatch(/^451 4\.3\.0 /)
+  world.queue.refused = undefined
   expect(await talk.say('MAIL FROM:<>')).toMatch(/^250 /)
 })
 

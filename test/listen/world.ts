@@ -7,7 +7,7 @@ import { connect as connectTls } from 'node:tls'
 import type { Listener, ListenerOptions } from '../../src/listen/listener.ts'
 import type { RelayEvent } from '../../src/mail/event.ts'
 import type { ListenRules, Policy, RelayVerdict } from '../../src/policy/policy.ts'
-import type { ContentRef, MessageId, NewMail } from '../../src/queue/port.ts'
+import type { ContentRef, MessageId, NewMail, Queue } from '../../src/queue/port.ts'
 import { systemClock } from '../../src/base/clock.ts'
 import { startListener } from '../../src/listen/listener.ts'
 import { parseAddress } from '../../src/mail/address.ts'
@@ -61,10 +61,15 @@ export class TestQueue {
   readonly accepted: Kept[] = []
   readonly discarded: ContentRef[] = []
   readonly fail: { store?: Error; accept?: Error } = {}
+  refused: ReturnType<Queue['refuses']>
   #count = 0
 
   newId(): MessageId {
     return `m${++this.#count}` as MessageId
+  }
+
+  refuses(): ReturnType<Queue['refuses']> {
+    return this.refused
   }
 
   async store(id: MessageId, chunks: AsyncIterable<Uint8Array> | Uint8Array): Promise<ContentRef> {

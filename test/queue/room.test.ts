@@ -31,7 +31,7 @@ test('history gives way to new mail, the oldest first and no more than is needed
   free = 150_000
   clock.pass(60_000)
   await expect.poll(async () => await queue.trace(ids[0]!)).toBeUndefined()
-  await expect.poll(() => queue.isFull()).toBe(false)
+  await expect.poll(() => queue.refuses()).toBeUndefined()
   await queue.accept(mail)
   clock.pass(60_000)
   expect(await queue.trace(ids.at(-1)!)).toBeDefined()

@@ -25,7 +25,7 @@ export interface BatchOptions {
   readonly worker: Worker
   readonly clock: Clock
   /** Mail that had to leave memory since it was last asked. */
-  readonly gone: () => number[]
+  readonly gone: () => readonly number[]
   readonly answered: (answers: Answers, operations: number) => void
 }
 

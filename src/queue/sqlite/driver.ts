@@ -6,7 +6,8 @@ import type { DatabaseSync } from 'node:sqlite'
 import { isEnd } from '../../mail/outcome.ts'
 import type { State } from '../../mail/outcome.ts'
 import type { Filter } from '../port.ts'
-import { ENTRY_COLUMNS, numbersOf, plainAddress } from './find.ts'
+import { plainAddress } from '../fits.ts'
+import { ENTRY_COLUMNS, numbersOf } from './find.ts'
 
 export interface Driver {
   /** Takes `values`, then the newest and the oldest message. */

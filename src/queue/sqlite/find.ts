@@ -6,6 +6,8 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { Destination } from '../../mail/destination.ts'
 import { ENDS } from '../../mail/outcome.ts'
 import type { State } from '../../mail/outcome.ts'
+import { fitter } from '../fits.ts'
+import type { Subject } from '../fits.ts'
 import { formatDeliveryId, formatId, numberAt, parseId, splitId } from '../ids.ts'
 import type { Entry, Filter, OperatorAct, Page } from '../port.ts'
 import { driverOf } from './driver.ts'
@@ -65,7 +67,7 @@ export function findRows(db: DatabaseSync, filter: Filter, page: PageWish): Foun
   const oldest = filter.acceptedAfter === undefined ? 0 : numberAt(filter.acceptedAfter - SLACK)
   const statement = db.prepare(driver.text)
   statement.setReturnArrays(true)
-  const fits = fitter(filter, driver.numbers)
+  const fits = rowFitter(filter, driver.numbers)
   const rows: EntryRow[] = []
   let scanned = 0
   for (const found of statement.iterate(...driver.values, newest, oldest)) {
@@ -92,43 +94,22 @@ function readCursor(cursor: string | undefined): readonly [number, number] {
   return [number, Number(n)]
 }
 
-type Test = (row: EntryRow) => boolean
-
-/** All that the filter asks, checked on the row, whatever the index has already made sure of. */
-function fitter(filter: Filter, numbers: ReadonlySet<string> | undefined): Test {
-  const tests: Test[] = []
-  const { to, from, domain, destination, queue, states, reply } = filter
-  const { acceptedBefore, acceptedAfter, minAttempts } = filter
-  if (numbers !== undefined)
-    tests.push((row) => numbers.has(`${row[0]}`) || numbers.has(`${row[0]}-${row[2]}`))
-  if (to !== undefined) tests.push(addressTest(to, (row) => row[4]))
-  if (from !== undefined) tests.push(addressTest(from, (row) => row[3]))
-  if (domain !== undefined) tests.push((row) => row[5] === domain.toLowerCase())
-  if (destination !== undefined) tests.push((row) => row[7] === destination)
-  if (queue !== undefined) tests.push((row) => row[6] === queue)
-  if (states !== undefined) tests.push((row) => states.includes(stateOf(row)))
-  if (acceptedBefore !== undefined) tests.push((row) => row[8] < acceptedBefore)
-  if (acceptedAfter !== undefined) tests.push((row) => row[8] > acceptedAfter)
-  if (minAttempts !== undefined) tests.push((row) => row[11] >= minAttempts)
-  if (reply !== undefined) tests.push(replyTest(reply.toLowerCase()))
-  return (row) => tests.every((test) => test(row))
+/** What the filter asks of a row, the ids included. */
+function rowFitter(
+  filter: Filter,
+  numbers: ReadonlySet<string> | undefined,
+): (row: EntryRow) => boolean {
+  const fits = fitter(filter)
+  if (numbers === undefined) return (row) => fits(subjectOf(row))
+  const isMeant = ([message, , delivery]: EntryRow): boolean =>
+    numbers.has(`${message}`) || numbers.has(`${message}-${delivery}`)
+  return (row) => isMeant(row) && fits(subjectOf(row))
 }
 
-function addressTest(wish: string, of: (row: EntryRow) => string): Test {
-  const text = plainAddress(wish)
-  if (text === '' || text.includes('@')) return (row) => of(row) === text
-  return (row) => of(row).endsWith(`@${text}`)
-}
-
-function replyTest(part: string): Test {
-  return (row) => row[13]?.toLowerCase().includes(part) ?? false
-}
-
-/** Local parts keep their case, domains have none; `<>` is the null sender. */
-export function plainAddress(wish: string): string {
-  if (wish === '<>') return ''
-  const at = wish.lastIndexOf('@')
-  return wish.slice(0, at + 1) + wish.slice(at + 1).toLowerCase()
+function subjectOf(row: EntryRow): Subject {
+  const [, , , from, to, domain, queue, destination, acceptedAt, , , attempts, , reply] = row
+  const state = stateOf(row)
+  return { from, to, domain, queue, destination, state, acceptedAt, attempts, reply }
 }
 
 export function stateOf(row: EntryRow): State {

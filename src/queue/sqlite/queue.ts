@@ -2,17 +2,21 @@
 // until its first attempt and writes large content; one thread writes the store, another reads.
 
 import { chmod } from 'node:fs/promises'
+import { hostname } from 'node:os'
 
 import type { Clock } from '../../base/clock.ts'
 import { makeFolder } from '../../base/folder.ts'
 import { formatAddress } from '../../mail/address.ts'
 import type { Destination } from '../../mail/destination.ts'
 import type { Report } from '../../mail/event.ts'
-import { createIds, formatId } from '../ids.ts'
+import { FreshMail } from '../fresh.ts'
+import { createIds, formatId, parseId } from '../ids.ts'
 import { QueueError } from '../port.ts'
-import type { Act, ContentRef, Count, Delivery, Filter, GroupBy } from '../port.ts'
-import type { Lease, MessageId, NewMail, OperatorAct, Page, Queue } from '../port.ts'
+import type { About, Act, ContentRef, Count, Delivery, EngineStatus, Filter } from '../port.ts'
+import type { GroupBy, Lease, MessageId, NewMail, OperatorAct, Page } from '../port.ts'
+import type { ProcessEntry, Queue } from '../port.ts'
 import type { Settlement, StandingHold, Steered, Suspension, Taken, Trace } from '../port.ts'
+import { freshDelivery } from '../settled.ts'
 import { Batches } from './batch.ts'
 import type { Parcel } from './batch.ts'
 import { Chores } from './chores.ts'
@@ -20,9 +24,8 @@ import { Content } from './content.ts'
 import { Disk, spaceOf } from './disk.ts'
 import type { Space } from './disk.ts'
 import { eventOf } from './echo.ts'
-import { FreshMail } from './memory.ts'
 import { formatScope } from './reading.ts'
-import { freshDelivery, loadedDelivery, mailRow, settleRow } from './rows.ts'
+import { loadedDelivery, mailRow, settleRow } from './rows.ts'
 import { ReaderThread, startWriter } from './threads.ts'
 import type { Writer } from './threads.ts'
 import type { Answers, LeaseRow, LoadedRow, PageDone, TakenRow } from './wire.ts'
@@ -37,6 +40,7 @@ export interface SqliteOptions {
   /** Free bytes under which nothing new is accepted; by default the smaller of 1 GB and 5 %. */
   readonly diskReserve?: number | undefined
   readonly report?: Report
+  readonly about?: () => About
   /** How long a lease lasts that nobody renews; 60 seconds by default. */
   readonly leaseMilliseconds?: number
   /** Bytes of mail kept in memory between acceptance and first attempt. */
@@ -82,13 +86,17 @@ interface Parts {
 }
 
 const nothing = (): void => {}
+const NOBODY: About = { name: '', roles: [], sources: [], listeners: [] }
 
 class SqliteQueue implements Queue {
+  #options: SqliteOptions
+  #startedAt: number
+  #leases = 0
   #clock: Clock
   #report: Report
   #parts: Parts
   #batches: Batches
-  #fresh: FreshMail
+  #fresh: FreshMail<number>
   #chores: Chores
   #newNumber: () => number
   #wakers: (() => void)[] = []
@@ -99,12 +107,14 @@ class SqliteQueue implements Queue {
     const { clock } = options
     const { writer, content, reader } = parts
     const { opened, worker } = writer
+    this.#options = options
+    this.#startedAt = clock.now()
     this.#clock = clock
     this.#report = options.report ?? nothing
     this.#parts = parts
     this.#fresh = new FreshMail(options.memory ?? 64 * 1024 * 1024)
     this.#newNumber = createIds(() => clock.now(), opened.last)
-    const gone = (): number[] => this.#fresh.gone()
+    const gone = (): readonly number[] => this.#fresh.gone()
     const answered = (answers: Answers, count: number): void => this.#answered(answers, count)
     this.#batches = new Batches({ worker, clock, gone, answered })
     const { historyAge = WEEK, historySize = 4 * GIGABYTE } = options
@@ -148,7 +158,7 @@ class SqliteQueue implements Queue {
     this.#checkSpace()
     const row = mailRow(mail, this.#newNumber)
     const [number, alias] = row
-    this.#fresh.keep(mail)
+    this.#keep(mail)
     try {
       return await this.#batches.call(['accept', row], readId, parcelsOf([mail], [row]))
     } catch (error) {
@@ -160,11 +170,13 @@ class SqliteQueue implements Queue {
   }
 
   claim(count: number): Promise<Lease[]> {
-    return this.#batches.call(['claim', count], (value) =>
-      (value as LeaseRow[]).map(([id, lane, priority, until]) => {
+    return this.#batches.call(['claim', count], (value) => {
+      const rows = value as LeaseRow[]
+      this.#leases += rows.length
+      return rows.map(([id, lane, priority, until]) => {
         return { id, lane: lane as Destination, priority, until }
-      }),
-    )
+      })
+    })
   }
 
   full(lanes: readonly Destination[], full: boolean): void {
@@ -185,6 +197,7 @@ class SqliteQueue implements Queue {
   }
 
   release(lease: Lease): Promise<void> {
+    this.#leases--
     return this.#batches.call(['release', lease.id], nothing)
   }
 
@@ -195,7 +208,7 @@ class SqliteQueue implements Queue {
   settle(delivery: Delivery, settlement: Settlement, next?: Lease): Promise<Taken | undefined> {
     const notices = settlement.notices ?? []
     const rows = notices.map((notice) => mailRow(notice, this.#newNumber))
-    for (const notice of notices) this.#fresh.keep(notice)
+    for (const notice of notices) this.#keep(notice)
     const row = settleRow(delivery, settlement, rows, next?.id ?? null)
     return this.#batches.call(
       ['settle', row],
@@ -205,6 +218,11 @@ class SqliteQueue implements Queue {
       },
       parcelsOf(notices, rows),
     )
+  }
+
+  #keep(mail: NewMail): void {
+    const number = parseId(mail.id)
+    if (number !== undefined) this.#fresh.keep(number, mail)
   }
 
   // A client's message is told by the listener; nobody else sees what the relay writes itself.
@@ -298,8 +316,36 @@ class SqliteQueue implements Queue {
     await this.#parts.writer.close()
   }
 
-  isFull(): boolean {
-    return this.#parts.disk.isFull
+  refuses(): 'full' | undefined {
+    return this.#parts.disk.isFull ? 'full' : undefined
+  }
+
+  engine(): EngineStatus {
+    const trouble = 'Free space is under WAYPOST_DISK_RESERVE: no mail is taken'
+    return {
+      engine: 'sqlite',
+      at: this.#options.folder,
+      durability: 'every message is synced to disk before its 250',
+      isRelaxed: false,
+      ...(this.refuses() === undefined ? {} : { trouble }),
+    }
+  }
+
+  async processes(): Promise<ProcessEntry[]> {
+    const { about, clock } = this.#options
+    const mine = {
+      id: 'this',
+      host: hostname(),
+      pid: process.pid,
+      leases: this.#leases,
+      isDead: false,
+    }
+    return [{ ...(about?.() ?? NOBODY), ...mine, startedAt: this.#startedAt, seenAt: clock.now() }]
+  }
+
+  /** Nobody shares the limits of this process. */
+  async borrow(_: string, __: number, wanted: number, limit: number): Promise<number> {
+    return Math.min(wanted, limit)
   }
 
   #steered(act: Act, what: string, steered: Steered, { who, why }: OperatorAct): Steered {
@@ -308,7 +354,7 @@ class SqliteQueue implements Queue {
   }
 
   #checkSpace(): void {
-    if (this.isFull())
+    if (this.refuses() !== undefined)
       throw new QueueError('full', 'Cannot accept: free disk space is under the reserve')
   }
 

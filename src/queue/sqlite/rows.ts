@@ -6,8 +6,9 @@ import type { Envelope } from '../../mail/envelope.ts'
 import { ENDS } from '../../mail/outcome.ts'
 import { formatReply } from '../../mail/reply.ts'
 import { formatDeliveryId, formatId, parseId, splitId } from '../ids.ts'
-import type { ContentRef, Delivery, DeliveryId, LastAttempt, MessageId } from '../port.ts'
+import type { ContentRef, Delivery, DeliveryId, MessageId } from '../port.ts'
 import type { NewDelivery, NewMail, RecipientResult, Settlement } from '../port.ts'
+import { envelopeOf, factOf, isWhole, lastOf } from '../settled.ts'
 import { FATES } from './wire.ts'
 import type { DeliveryRow, LoadedRow, MailRow, RecipientRow, ResultRow, SettleRow } from './wire.ts'
 
@@ -52,11 +53,11 @@ export function settleRow(
   next: string | null,
 ): SettleRow {
   const [message, n] = numbersOf(id)
-  const { at, attempt, results, expireAt, warnAt, moveTo } = settlement
-  const last = attempt === undefined ? undefined : lastOf(settlement)
+  const { at, results, expireAt, warnAt, moveTo } = settlement
+  const last = lastOf(settlement)
   return [
     ...([message, n, at, results.map(resultRow)] as const),
-    isWorthTelling(settlement) ? factOf(id, settlement) : null,
+    factOf(id, settlement) ?? null,
     last !== undefined || isWhole(settlement),
     last === undefined ? null : JSON.stringify(last),
     expireAt ?? null,
@@ -81,64 +82,6 @@ function resultRow({ n, outcome, verdict }: RecipientResult): ResultRow {
   if (verdict.kind !== 'end') return [n, null, null, tried, verdict.due ?? null, reply]
   const notice = verdict.notice === undefined ? null : FATES.indexOf(verdict.notice)
   return [n, ENDS.indexOf(verdict.end), notice, tried, null, reply]
-}
-
-// Nothing tried, nothing decided: a delivery that only met its lane's trouble.
-function isWorthTelling({ attempt, results, warned, moveTo }: Settlement): boolean {
-  if (attempt !== undefined || moveTo !== undefined || (warned?.length ?? 0) > 0) return true
-  return results.some(({ outcome, verdict }) => verdict.kind !== 'untried' || outcome !== undefined)
-}
-
-function factOf(delivery: DeliveryId, settlement: Settlement): string {
-  const { at, attempt, results, notices, warned, moveTo } = settlement
-  const ids = notices?.map(({ id }) => id)
-  return JSON.stringify({
-    kind: 'settled',
-    at,
-    delivery,
-    attempt,
-    results,
-    warned,
-    moveTo,
-    notices: ids?.length === 0 ? undefined : ids,
-  })
-}
-
-// Trouble before MAIL and an attempt of some recipients leave what is known of the others: what may
-// have arrived goes first to the same host, and its notice says so.
-function isWhole({ attempt, results }: Settlement): boolean {
-  if (attempt === undefined) return false
-  return results.every(({ outcome, verdict }) => outcome && verdict.kind !== 'untried')
-}
-
-function lastOf({ attempt, results }: Settlement): LastAttempt | undefined {
-  if (!results.some(({ outcome }) => outcome?.kind === 'unknown')) return undefined
-  return {
-    kind: 'unknown',
-    ...(attempt?.host === undefined ? {} : { host: attempt.host }),
-    ...(attempt?.address === undefined ? {} : { address: attempt.address }),
-  }
-}
-
-/** A delivery of mail that the client still has, before its first attempt. */
-export function freshDelivery(mail: NewMail, n: number, lease: string): Delivery {
-  const delivery = mail.deliveries[n - 1]!
-  const { destination, queue, due, expireAt, warnAt, recipients } = delivery
-  return {
-    id: `${mail.id}-${n}` as DeliveryId,
-    message: mail.id,
-    destination,
-    queue,
-    acceptedAt: mail.at,
-    expireAt,
-    ...(warnAt === undefined ? {} : { warnAt }),
-    envelope: envelopeOf(mail.envelope, recipients),
-    recipients: recipients.map((index) => {
-      return { n: index, ...mail.envelope.recipients[index]!, attempts: 0, due }
-    }),
-    content: mail.content,
-    lease,
-  }
 }
 
 export function loadedDelivery(row: LoadedRow): Delivery {
@@ -168,10 +111,4 @@ export function loadedDelivery(row: LoadedRow): Delivery {
 function contentOf(id: MessageId, { large, size, bytes }: LoadedRow): ContentRef {
   if (large !== null) return { key: large, size }
   return bytes === null ? { key: id, size } : { key: id, size, bytes }
-}
-
-/** Without the recipients that go elsewhere or have ended. */
-function envelopeOf(envelope: Envelope, recipients: readonly number[]): Envelope {
-  if (recipients.length === envelope.recipients.length) return envelope
-  return { ...envelope, recipients: recipients.map((n) => envelope.recipients[n]!) }
 }

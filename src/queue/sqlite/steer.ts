@@ -1,5 +1,6 @@
 // One page of an operator's act: finds what fits and does it, each delivery once.
 
+import { LIVE } from '../fits.ts'
 import type { Act, Filter, OperatorAct } from '../port.ts'
 import { act } from './act.ts'
 import { findRows } from './find.ts'
@@ -10,7 +11,6 @@ import { isEnd } from '../../mail/outcome.ts'
 import type { PageDone } from './wire.ts'
 
 const PAGE = 250
-const LIVE = ['waiting', 'sending', 'held'] as const
 
 export function steerPage(
   store: Store,

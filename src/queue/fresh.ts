@@ -1,8 +1,7 @@
 // Mail between acceptance and its first attempt, so that the usual message is never read back.
 // Bounded: the oldest goes first, and is then read from the store like any other.
 
-import { parseId } from '../ids.ts'
-import type { NewMail } from '../port.ts'
+import type { NewMail } from './port.ts'
 
 interface Kept {
   readonly mail: NewMail
@@ -14,21 +13,21 @@ interface Kept {
 /** What a message costs beside its content, about. */
 const OVERHEAD = 2048
 
-export class FreshMail {
-  #kept = new Map<number, Kept>()
+/** `Key` is whatever the engine knows a message by. */
+export class FreshMail<Key> {
+  #kept = new Map<Key, Kept>()
   #bytes = 0
   #limit: number
-  #gone: number[] = []
+  #gone: Key[] = []
 
   constructor(limit: number) {
     this.#limit = limit
   }
 
-  keep(mail: NewMail): void {
-    const number = parseId(mail.id)
-    if (number === undefined || this.#kept.has(number)) return
+  keep(key: Key, mail: NewMail): void {
+    if (this.#kept.has(key)) return
     const bytes = (mail.content.bytes?.length ?? 0) + OVERHEAD
-    this.#kept.set(number, { mail, bytes, left: mail.deliveries.length })
+    this.#kept.set(key, { mail, bytes, left: mail.deliveries.length })
     this.#bytes += bytes
     for (const oldest of this.#kept.keys()) {
       if (this.#bytes <= this.#limit) break
@@ -37,25 +36,25 @@ export class FreshMail {
     }
   }
 
-  take(number: number): NewMail | undefined {
-    const kept = this.#kept.get(number)
+  take(key: Key): NewMail | undefined {
+    const kept = this.#kept.get(key)
     if (kept === undefined) return undefined
     kept.left--
-    if (kept.left <= 0) this.drop(number)
+    if (kept.left <= 0) this.drop(key)
     return kept.mail
   }
 
-  drop(number: number): void {
-    const kept = this.#kept.get(number)
+  drop(key: Key): void {
+    const kept = this.#kept.get(key)
     if (kept === undefined) return
-    this.#kept.delete(number)
+    this.#kept.delete(key)
     this.#bytes -= kept.bytes
   }
 
   /** What had to go since the last call. */
-  gone(): number[] {
+  gone(): readonly Key[] {
     return this.#gone.length === 0 ? NONE : this.#gone.splice(0)
   }
 }
 
-const NONE: number[] = []
+const NONE: never[] = []

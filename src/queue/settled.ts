@@ -1,0 +1,75 @@
+// What a settlement comes to, whichever engine writes it: the fact for the history, and what is to
+// be known at the next attempt. And deliveries as their takers see them.
+
+import type { Envelope } from '../mail/envelope.ts'
+import type { Delivery, DeliveryId, LastAttempt, NewMail, Settlement } from './port.ts'
+
+/** JSON of the fact; `undefined` when nothing happened that is worth telling. */
+export function factOf(delivery: DeliveryId, settlement: Settlement): string | undefined {
+  if (!isWorthTelling(settlement)) return undefined
+  const { at, attempt, results, notices, warned, moveTo } = settlement
+  const ids = notices?.map(({ id }) => id)
+  return JSON.stringify({
+    kind: 'settled',
+    at,
+    delivery,
+    attempt,
+    results,
+    warned,
+    moveTo,
+    notices: ids?.length === 0 ? undefined : ids,
+  })
+}
+
+// Nothing tried, nothing decided: a delivery that only met its lane's trouble.
+function isWorthTelling({ attempt, results, warned, moveTo }: Settlement): boolean {
+  if (attempt !== undefined || moveTo !== undefined || (warned?.length ?? 0) > 0) return true
+  return results.some(({ outcome, verdict }) => verdict.kind !== 'untried' || outcome !== undefined)
+}
+
+/**
+ * Whether every recipient was tried. Trouble before MAIL, and an attempt of some recipients, leave what is
+ * known of the others: what may have arrived goes first to the same host, and its notice says so.
+ */
+export function isWhole({ attempt, results }: Settlement): boolean {
+  if (attempt === undefined) return false
+  return results.every(({ outcome, verdict }) => outcome && verdict.kind !== 'untried')
+}
+
+/** What the next attempt must know of this one, when nobody saw the reply to its dot. */
+export function lastOf({ attempt, results }: Settlement): LastAttempt | undefined {
+  if (attempt === undefined) return undefined
+  if (!results.some(({ outcome }) => outcome?.kind === 'unknown')) return undefined
+  return {
+    kind: 'unknown',
+    ...(attempt.host === undefined ? {} : { host: attempt.host }),
+    ...(attempt.address === undefined ? {} : { address: attempt.address }),
+  }
+}
+
+/** A delivery of mail that the caller still has, before its first attempt. */
+export function freshDelivery(mail: NewMail, n: number, lease: string): Delivery {
+  const delivery = mail.deliveries[n - 1]!
+  const { destination, queue, due, expireAt, warnAt, recipients } = delivery
+  return {
+    id: `${mail.id}-${n}` as DeliveryId,
+    message: mail.id,
+    destination,
+    queue,
+    acceptedAt: mail.at,
+    expireAt,
+    ...(warnAt === undefined ? {} : { warnAt }),
+    envelope: envelopeOf(mail.envelope, recipients),
+    recipients: recipients.map((index) => {
+      return { n: index, ...mail.envelope.recipients[index]!, attempts: 0, due }
+    }),
+    content: mail.content,
+    lease,
+  }
+}
+
+/** Without the recipients that go elsewhere or have ended. */
+export function envelopeOf(envelope: Envelope, recipients: readonly number[]): Envelope {
+  if (recipients.length === envelope.recipients.length) return envelope
+  return { ...envelope, recipients: recipients.map((n) => envelope.recipients[n]!) }
+}
