@@ -1,0 +1,118 @@
+// How scripts are called: with the prefix, both clocks, who calls, and what is given; and what they
+// answer: a value, lanes that may be claimed, and events that only they can tell.
+
+import type { IRedisTransaction } from 'bullmq'
+import type { Redis } from 'ioredis'
+
+import type { Clock } from '../../base/clock.ts'
+import { QueueError } from '../port.ts'
+import { queueError } from './link.ts'
+import type { Link } from './link.ts'
+import { commandOf } from './scripts.ts'
+import type { ScriptName } from './scripts.ts'
+import type { LeaseTime } from './time.ts'
+
+export interface Answer {
+  readonly value: unknown
+  /** Lanes that may be claimed from a time on: "time lane". */
+  readonly woken: readonly unknown[]
+  /** JSON of events. */
+  readonly told: readonly unknown[]
+}
+
+export interface CallerOptions {
+  readonly prefix: string
+  readonly me: string
+  readonly clock: Clock
+  readonly time: LeaseTime
+}
+
+type Word = string | number | Uint8Array
+type Scripted = Readonly<Record<string, (...words: Word[]) => Promise<unknown>>>
+
+export class Caller {
+  readonly prefix: string
+  readonly me: string
+  #clock: Clock
+  #time: LeaseTime
+
+  constructor({ prefix, me, clock, time }: CallerOptions) {
+    this.prefix = prefix
+    this.me = me
+    this.#clock = clock
+    this.#time = time
+  }
+
+  words(given: object, ...raw: Word[]): Word[] {
+    const json = JSON.stringify(given)
+    return [this.prefix, this.#clock.now(), this.#time.now(), this.me, json, ...raw]
+  }
+
+  /** Puts a script into a transaction; its texts come as bytes. */
+  join(multi: IRedisTransaction, name: ScriptName, given: object, ...raw: Word[]): void {
+    multi.runCommand(`${commandOf(name)}Buffer`, this.words(given, ...raw))
+  }
+
+  /** Calls a script by itself. Rejects with a `QueueError`. */
+  async call(redis: Redis, name: ScriptName, given: object, ...raw: Word[]): Promise<Answer> {
+    const command = (redis as unknown as Scripted)[commandOf(name)]!
+    try {
+      return answerOf(await command.call(redis, ...this.words(given, ...raw)))
+    } catch (error) {
+      throw queueError(error)
+    }
+  }
+
+  /** The same, with texts as bytes. */
+  async callBytes(redis: Redis, name: ScriptName, given: object): Promise<Answer> {
+    const command = (redis as unknown as Scripted)[`${commandOf(name)}Buffer`]!
+    try {
+      return answerOf(await command.call(redis, ...this.words(given)))
+    } catch (error) {
+      throw queueError(error)
+    }
+  }
+}
+
+export function answerOf(reply: unknown): Answer {
+  const [value, woken, told] = reply as [unknown, unknown[], unknown[]]
+  return { value, woken, told }
+}
+
+export type Reply = readonly [error: Error | null, value: unknown]
+
+/**
+ * Executes a transaction and reads every reply. BullMQ's numbers below zero are no errors here: the lock
+ * was lost or the job is gone, and our script has set that right. A script that the server forgot
+ * fails alone, so the whole is done again: all of it may be said twice.
+ */
+export async function execute(
+  link: Link,
+  redis: Redis,
+  fill: () => IRedisTransaction,
+): Promise<readonly unknown[]> {
+  for (let tries = 0; ; tries++) {
+    link.check()
+    const replies = await exec(fill())
+    const failed = replies.find(([error]) => error !== null)?.[0]
+    if (failed === undefined || failed === null) return replies.map(([, value]) => value)
+    if (tries > 0 || !failed.message.startsWith('NOSCRIPT')) throw queueError(failed)
+    await loadScripts(redis)
+  }
+}
+
+async function exec(multi: IRedisTransaction): Promise<readonly Reply[]> {
+  try {
+    const replies = await multi.exec()
+    if (replies === null) throw new QueueError('failing', 'Redis did not execute a transaction')
+    return replies as readonly Reply[]
+  } catch (error) {
+    throw queueError(error)
+  }
+}
+
+// ioredis remembers by connection what it has sent, and does not see that one of a transaction failed.
+async function loadScripts(redis: Redis): Promise<void> {
+  const { scriptsSet } = redis as unknown as { scriptsSet: Record<string, { lua: string }> }
+  for (const { lua } of Object.values(scriptsSet)) await redis.script('LOAD', lua)
+}

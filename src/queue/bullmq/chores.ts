@@ -1,0 +1,219 @@
+// What is done beside the work, by whichever process has its turn: leases and processes that are gone,
+// lanes that lost their place or are empty, jobs that were lost, content that nobody owns, holds that
+// a crash has left half marked, and history that is too old or too large.
+
+import type { Cancel, Clock } from '../../base/clock.ts'
+import { formatAddress } from '../../mail/address.ts'
+import type { Envelope } from '../../mail/envelope.ts'
+import type { MessageId } from '../port.ts'
+import type { Answer, Caller } from './caller.ts'
+import type { ContentStore } from './content.ts'
+import type { Link } from './link.ts'
+import type { Memory } from './memory.ts'
+import { scopeOf } from './reading.ts'
+import type { Steering } from './steering.ts'
+
+export interface ChoreOptions {
+  readonly link: Link
+  readonly caller: Caller
+  readonly clock: Clock
+  readonly store: ContentStore
+  readonly steering: Steering
+  readonly memory: Memory
+  /** Of a lease, in milliseconds. */
+  readonly length: number
+  readonly historyAge: number
+  readonly historySize: number
+  readonly heard: (answer: Answer) => void
+  readonly failed: (error: unknown) => void
+}
+
+const EVERY = 10_000
+/** Lanes, or messages, looked at in one step. */
+const STEP = 200
+/** Messages of the history that one step forgets. */
+const FORGOTTEN = 100
+/** About what a message costs that has ended, with its places in the indexes; measured. */
+const ENDED_BYTES = 1900
+
+export class Chores {
+  #options: ChoreOptions
+  #timer: Cancel | undefined
+  #running: Promise<void> | undefined
+  #stopped = false
+  #lanes = '0'
+  #mended = ''
+  #rounds = 0
+
+  constructor(options: ChoreOptions) {
+    this.#options = options
+    this.#later(0)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#timer?.()
+    await this.#running
+  }
+
+  #later(wait: number): void {
+    this.#timer = this.#options.clock.after(wait, () => {
+      this.#running = this.#round().finally(() => {
+        if (!this.#stopped) this.#later(EVERY)
+      })
+    })
+  }
+
+  async #round(): Promise<void> {
+    const { link, failed } = this.#options
+    if (link.down !== undefined) return
+    try {
+      await this.#bury()
+      if (!(await this.#isMyTurn())) return
+      await this.#placeLanes()
+      await this.#mend()
+      await this.#removeGone()
+      await this.#sweepContent()
+      await this.#finishHolds()
+      await this.#trim()
+      this.#rounds++
+    } catch (error) {
+      if (!this.#stopped && link.down === undefined) failed(error)
+    }
+  }
+
+  /** Several processes share what is to be done only once. */
+  async #isMyTurn(): Promise<boolean> {
+    const { link, caller } = this.#options
+    const key = `${caller.prefix}/sweeper`
+    return (await link.work.set(key, caller.me, 'PX', EVERY - 1000, 'NX')) === 'OK'
+  }
+
+  async #bury(): Promise<void> {
+    await this.#call('bury', { length: this.#options.length })
+  }
+
+  async #placeLanes(): Promise<void> {
+    const { link, caller } = this.#options
+    const [next, lanes] = await link.work.sscan(
+      `${caller.prefix}/lanes`,
+      this.#lanes,
+      'COUNT',
+      STEP,
+    )
+    this.#lanes = next
+    if (lanes.length > 0) await this.#call('place', { lanes })
+  }
+
+  /** A record without its job would wait for ever: one page of what is queued is looked at. */
+  async #mend(): Promise<void> {
+    const { link, caller } = this.#options
+    const from = this.#mended === '' ? '-' : `(${this.#mended}`
+    const live = `${caller.prefix}/live`
+    const ids = await link.work.zrangebylex(live, from, '+', 'LIMIT', 0, STEP)
+    this.#mended = ids.length < STEP ? '' : ids.at(-1)!
+    if (ids.length > 0) await this.#call('mend', { ids })
+  }
+
+  /** Content that lives elsewhere and is needed no more. */
+  async #removeGone(): Promise<void> {
+    const { link, caller, store } = this.#options
+    const key = `${caller.prefix}/gone`
+    for (;;) {
+      const ids = await link.work.srandmember(key, STEP)
+      if (ids.length === 0 || this.#stopped) return
+      for (const id of ids) await store.remove(id as MessageId)
+      await link.work.srem(key, ...ids)
+    }
+  }
+
+  /** What was being stored by a process that is no more. */
+  async #sweepContent(): Promise<void> {
+    const { link, caller, store } = this.#options
+    const storing = Object.entries(await link.work.hgetall(`${caller.prefix}/storing`))
+    for (const [id, process] of storing) {
+      if (process === caller.me) continue
+      const alive = await link.work.zscore(`${caller.prefix}/alive`, process)
+      if (alive === null) await store.remove(id as MessageId)
+    }
+  }
+
+  async #finishHolds(): Promise<void> {
+    const { link, caller, steering } = this.#options
+    const [scopes, holds] = await Promise.all([
+      link.work.smembers(`${caller.prefix}/scopes`),
+      link.work.hkeys(`${caller.prefix}/holds`),
+    ])
+    const by = { who: 'waypost', why: 'the hold was lifted before' }
+    for (const scope of scopes) {
+      if (scope === 'ids') continue
+      if (!holds.includes(scope)) await steering.unmark(scope, by)
+      else if (this.#rounds === 0) await steering.mark(scopeOf(scope))
+    }
+  }
+
+  async #trim(): Promise<void> {
+    const { clock, historyAge } = this.#options
+    while (!this.#stopped && (await this.#forget(clock.now() - historyAge)) === FORGOTTEN);
+    for (let over = await this.#excess(); over > 0 && !this.#stopped; over -= FORGOTTEN)
+      if ((await this.#forget(Infinity)) < FORGOTTEN) return
+    await this.#forgetKeys()
+  }
+
+  /** Messages by which the history is too large, for its own limit or for the server's memory. */
+  async #excess(): Promise<number> {
+    const { link, caller, historySize, memory } = this.#options
+    const ended = await link.work.zcard(`${caller.prefix}/ended`)
+    const bytes = Math.max(ended * ENDED_BYTES - historySize, memory.historyExcess)
+    return Math.min(ended, Math.ceil(bytes / ENDED_BYTES))
+  }
+
+  /** Forgets the oldest that ended before then; answers how many. */
+  async #forget(before: number): Promise<number> {
+    const { link, caller } = this.#options
+    const { prefix } = caller
+    const top = before === Infinity ? '+inf' : `(${before}`
+    const ids = await link.work.zrangebyscore(`${prefix}/ended`, '-inf', top, 'LIMIT', 0, FORGOTTEN)
+    if (ids.length === 0) return 0
+    const reading = link.work.pipeline()
+    for (const id of ids) reading.hmget(`${prefix}/m/${id}`, 'env', 'from', 'alias')
+    const replies = (await reading.exec())!
+    const writing = link.work.pipeline()
+    for (const [index, id] of ids.entries()) {
+      const [env, from, alias] = replies[index]![1] as (string | null)[]
+      for (const address of addressesOf(env)) writing.zrem(`${prefix}/to`, `${address}\0${id}`)
+      if (typeof from === 'string') writing.zrem(`${prefix}/from`, `${from}\0${id}`)
+      if (typeof alias === 'string') writing.unlink(`${prefix}/alias/${alias}`)
+      writing.zrem(`${prefix}/messages`, id)
+      writing.unlink(`${prefix}/m/${id}`)
+      // Last: what an interruption leaves is found again by it.
+      writing.zrem(`${prefix}/ended`, id)
+    }
+    await writing.exec()
+    return ids.length
+  }
+
+  /** Keys that may be used again. */
+  async #forgetKeys(): Promise<void> {
+    const { link, caller, clock } = this.#options
+    const times = `${caller.prefix}/once-until`
+    const keys = await link.work.zrangebyscore(times, '-inf', clock.now(), 'LIMIT', 0, 500)
+    if (keys.length === 0) return
+    await link.work
+      .multi()
+      .hdel(`${caller.prefix}/once`, ...keys)
+      .zrem(times, ...keys)
+      .exec()
+  }
+
+  async #call(name: 'bury' | 'place' | 'mend', given: object): Promise<void> {
+    const { caller, link, heard } = this.#options
+    heard(await caller.call(link.work, name, given))
+  }
+}
+
+function addressesOf(envelope: string | null | undefined): ReadonlySet<string> {
+  if (typeof envelope !== 'string') return new Set()
+  const { recipients } = JSON.parse(envelope) as Envelope
+  return new Set(recipients.map(({ address }) => formatAddress(address)))
+}

@@ -1,0 +1,142 @@
+-- Acts of operators on one delivery, or on some of its recipients. One that is under way keeps the
+-- act until its attempt has ended.
+
+local function tellCancelled(id, n, r, d, wish)
+  local found = call('HMGET', messageKey(id), 'at', 'from', 'env')
+  local address = cjson.decode(found[3]).recipients[r + 1].address
+  told[#told + 1] = cjson.encode({
+    kind = 'cancelled', at = now, message = id, n = n, acceptedAt = tonumber(found[1]), from = found[2],
+    recipient = address['local'] .. '@' .. address.domain, to = d.to, q = d.q,
+    who = wish.who, why = wish.why,
+  })
+end
+
+local function addAct(id, n, wish)
+  addFact(id, cjson.encode({
+    kind = 'act', at = now, act = wish.act, delivery = id .. '-' .. n, who = wish.who, why = wish.why,
+  }))
+end
+
+-- Gives some of its recipients a delivery of their own, so that an act reaches them alone.
+local function splitOff(id, n, d, chosen)
+  if #chosen >= #d.r then return n, d end
+  local part = cjson.decode(cjson.encode(d))
+  part.r, part.pend = {}, nil
+  local number = call('HINCRBY', messageKey(id), 'last', 1)
+  call('HINCRBY', messageKey(id), 'live', 1)
+  for _, r in ipairs(chosen) do
+    local row = readRecipient(id, r, n, d)
+    row.d = number
+    writeRecipient(id, r, row)
+    part.r[#part.r + 1] = r
+    exclude(d.r, r)
+  end
+  if d.s == HELD then call('SADD', P .. '/held/' .. d.scope, id .. '-' .. number) end
+  if d.s == REFUSED then call('SADD', P .. '/refused', id .. '-' .. number) end
+  d.by = nil
+  writeDelivery(id, n, d)
+  return number, part
+end
+
+-- What an operator wants tried now does not wait for the lane's trouble to end.
+local function resume(lane)
+  call('HDEL', P .. '/suspended', lane)
+end
+
+local DO = {
+  hold = function(id, n, d, wish)
+    markHeld(id, n, d, 'ids', wish)
+    dropJob(laneOf(d.to), id .. '-' .. n)
+  end,
+  release = function(id, n, d)
+    markFree(id, n, d)
+    d.due = earliestDue(id, n, d)
+    schedule(laneOf(d.to), id .. '-' .. n, d)
+  end,
+  retry = function(id, n, d, wish)
+    for _, r in ipairs(wish.r) do
+      local row = readRecipient(id, r, n, d)
+      row.due = now
+      writeRecipient(id, r, row)
+    end
+    d.due = now
+    resume(laneOf(d.to))
+    schedule(laneOf(d.to), id .. '-' .. n, d)
+  end,
+  refuse = function(id, n, d, wish)
+    markFree(id, n, d)
+    d.s, d.scope, d.hold = REFUSED, 'refuse', { who = wish.who, why = wish.why }
+    call('SADD', P .. '/refused', id .. '-' .. n)
+    dropJob(laneOf(d.to), id .. '-' .. n)
+    wake(laneOf(d.to), now)
+  end,
+  cancel = function(id, n, d, wish)
+    for _, r in ipairs(wish.r) do
+      endRecipient(id, r, n, d, { e = 'cancelled', at = now })
+      tellCancelled(id, n, r, d, wish)
+    end
+    markFree(id, n, d)
+    dropJob(laneOf(d.to), id .. '-' .. n)
+  end,
+}
+
+local function applies(act, d)
+  if act == 'hold' or act == 'retry' then return d.s == nil end
+  if act == 'release' then return d.s == HELD end
+  if act == 'refuse' then return d.s ~= REFUSED end
+  return true
+end
+
+local function apply(id, n, d, wish)
+  local number, part = splitOff(id, n, d, wish.r)
+  part.by = nil
+  local lane = laneOf(part.to)
+  -- The part that was split off has no job yet where it waits.
+  DO[wish.act](id, number, part, wish)
+  if #part.r == 0 then
+    endDelivery(id, number)
+  else
+    writeDelivery(id, number, part)
+    setAlarm(id, number, part)
+  end
+  place(lane)
+end
+
+-- "done", "busy" when it waits for the attempt to end, or "nothing".
+local function act(id, n, wish)
+  local d = readDelivery(id, n)
+  if d == nil then return 'nothing' end
+  local chosen = {}
+  for _, r in ipairs(d.r) do
+    if includes(wish.r, r) then chosen[#chosen + 1] = r end
+  end
+  if #chosen == 0 then return 'nothing' end
+  wish.r = chosen
+  if isTaken(id, n) then
+    d.pend = d.pend or {}
+    d.pend[#d.pend + 1] = wish
+    writeDelivery(id, n, d)
+    addAct(id, n, wish)
+    return 'busy', #chosen
+  end
+  if not applies(wish.act, d) then return 'nothing' end
+  addAct(id, n, wish)
+  apply(id, n, d, wish)
+  return 'done', #chosen
+end
+
+-- Acts that waited for the attempt, on the recipients that it has left.
+local function applyPending(id, n, pending)
+  for _, wish in ipairs(pending or {}) do
+    local d = readDelivery(id, n)
+    if d == nil then return end
+    local left = {}
+    for _, r in ipairs(d.r) do
+      if includes(wish.r, r) then left[#left + 1] = r end
+    end
+    if #left > 0 and applies(wish.act, d) then
+      wish.r = left
+      apply(id, n, d, wish)
+    end
+  end
+end

@@ -1,0 +1,95 @@
+-- Lanes: which of them has work to claim, in three indexes by urgency. A score up to now is the
+-- lane's turn among those that can be claimed; a later one is when that will be.
+local BANDS = 3
+
+local function bandOf(priority)
+  if priority < 10 then return 0 end
+  return priority < 50 and 1 or 2
+end
+
+local function inBand(band)
+  return P .. '/due/' .. band
+end
+
+local function suspendedUntil(lane)
+  local text = call('HGET', P .. '/suspended', lane)
+  if not text then return 0 end
+  local until_ = cjson.decode(text)['until']
+  if until_ > now then return until_ end
+  call('HDEL', P .. '/suspended', lane)
+  return 0
+end
+
+local function isHeldLane(lane)
+  local holds = P .. '/holds'
+  if call('HLEN', holds) == 0 then return false end
+  return call('HEXISTS', holds, 'all') == 1
+    or call('HEXISTS', holds, 'destination:' .. destinationOf(lane)) == 1
+end
+
+local function idleLeases(lane)
+  return tonumber(call('HGET', P .. '/idle', lane) or 0)
+end
+
+-- When the first of what waits in the lane is due, beyond so many that others are about to take;
+-- and its priority. Nothing when nothing waits.
+local function workOf(lane, spoken)
+  local prioritized, delayed = inLane(lane, 'prioritized'), inLane(lane, 'delayed')
+  local ready = call('ZCARD', prioritized)
+  if ready > spoken then
+    local first = call('ZRANGE', prioritized, 0, 0, 'WITHSCORES')
+    return now, math.floor(tonumber(first[2]) / URGENCY)
+  end
+  local due = call('ZCOUNT', delayed, '-inf', (now + 1) * FRACTION - 1)
+  local index = ready + due > spoken and 0 or due
+  local next = call('ZRANGE', delayed, index, index, 'WITHSCORES')
+  if next[1] == nil then return nil end
+  local priority = tonumber(call('HGET', inLane(lane, next[1]), 'priority') or 100)
+  return math.max(now, math.floor(tonumber(next[2]) / FRACTION)), priority
+end
+
+-- Turns of the same millisecond are told apart by what is left of a double's bits.
+local function turn()
+  return now + (call('INCR', P .. '/turn') % FRACTION) / FRACTION
+end
+
+local function wake(lane, at)
+  woken[#woken + 1] = string.format('%.0f %s', at, lane)
+  call('PUBLISH', P .. '/wake', string.format('%s %.0f %s', me, at, lane))
+end
+
+local function leaveBands(lane, but)
+  for band = 0, BANDS - 1 do
+    if band ~= but then call('ZREM', inBand(band), lane) end
+  end
+end
+
+-- Puts the lane where it belongs: to be claimed, later, or nowhere. Whoever may claim it earlier
+-- than was known before is woken.
+local function place(lane)
+  local at, priority = workOf(lane, idleLeases(lane))
+  if at == nil or isHeldLane(lane) then return leaveBands(lane) end
+  at = math.max(at, suspendedUntil(lane))
+  local band = bandOf(priority)
+  leaveBands(lane, band)
+  local before = tonumber(call('ZSCORE', inBand(band), lane) or math.huge)
+  if at > now then
+    if at == before then return end
+    call('ZADD', inBand(band), string.format('%.0f', at), lane)
+    if at < before then wake(lane, at) end
+  elseif before >= now + 1 then
+    call('ZADD', inBand(band), string.format('%.17g', turn()), lane)
+    wake(lane, now)
+  end
+end
+
+-- When to ask the lane again, now or later; nothing when nothing waits there.
+local function idleUntil(lane)
+  if isHeldLane(lane) then return nil end
+  local at = workOf(lane, 0)
+  return at and math.max(at, suspendedUntil(lane))
+end
+
+local function asText(time)
+  return time and string.format('%.0f', time) or ''
+end

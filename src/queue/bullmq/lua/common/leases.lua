@@ -1,0 +1,87 @@
+-- Leases: who may draw from which lane until when, and what each has in hand. `taken` says of a
+-- delivery who has it: a lease "process.n", "process.0" when its lease was given back meanwhile, or
+-- "process" when a sweep has it.
+
+local function isAlive(lease)
+  local until_ = call('ZSCORE', P .. '/leases', lease)
+  return until_ and tonumber(until_) > steady
+end
+
+local function addIdle(lane, by)
+  if call('HINCRBY', P .. '/idle', lane, by) <= 0 then call('HDEL', P .. '/idle', lane) end
+end
+
+local function take(lane, lease, delivery, d)
+  call('HSET', P .. '/taken', delivery, lease)
+  if call('HINCRBY', P .. '/hand', lease, 1) == 1 then addIdle(lane, -1) end
+  count('sending', #d.r)
+end
+
+-- The delivery is out of whosever hand had it.
+local function letGo(delivery, holder, d)
+  call('HDEL', P .. '/taken', delivery)
+  if d then count('sending', -#d.r) end
+  local lane = call('HGET', P .. '/lease', holder)
+  if not lane then return end
+  if call('HINCRBY', P .. '/hand', holder, -1) > 0 then return end
+  call('HDEL', P .. '/hand', holder)
+  addIdle(lane, 1)
+end
+
+-- Ends the lease; the lane that it drew from, when there was one.
+local function endLease(lease)
+  local lane = call('HGET', P .. '/lease', lease)
+  call('ZREM', P .. '/leases', lease)
+  if not lane then return nil end
+  call('HDEL', P .. '/lease', lease)
+  if not call('HGET', P .. '/hand', lease) then addIdle(lane, -1) end
+  call('HDEL', P .. '/hand', lease)
+  return lane
+end
+
+-- A delivery that was taken and never settled goes back. Where it was being sent that was an attempt
+-- of which nobody knows the end: it may have arrived.
+local function giveBack(delivery, holder)
+  local id, n = splitDelivery(delivery)
+  local d = readDelivery(id, n)
+  letGo(delivery, holder, d)
+  if d == nil then return end
+  local pending = d.pend
+  d.pend, d.by = nil, nil
+  if string.find(holder, '.', 1, true) then
+    for _, r in ipairs(d.r) do
+      local row = readRecipient(id, r, n, d)
+      row.a, row.due = row.a + 1, now
+      writeRecipient(id, r, row)
+    end
+    d.due = now
+    d.last = d.last or {}
+    d.last.kind = 'interrupted'
+    addFact(id, cjson.encode({ kind = 'interrupted', at = now, delivery = delivery }))
+    told[#told + 1] = cjson.encode({ kind = 'interrupted', at = now, message = id, n = n })
+  end
+  settleDown(id, n, d)
+  applyPending(id, n, pending)
+end
+
+-- Ends the leases that were not renewed in time, and gives back what they had in hand. For a whole
+-- lease after the server came back nothing counts as lapsed: those who had leases return first.
+local LAPSED = 50
+
+local function calmUntil()
+  return tonumber(call('GET', P .. '/calm') or 0)
+end
+
+local function lapse()
+  if calmUntil() > steady then return end
+  for _, lease in ipairs(call('ZRANGEBYSCORE', P .. '/leases', '-inf', steady, 'LIMIT', 0, LAPSED)) do
+    local lane = call('HGET', P .. '/lease', lease)
+    if lane then
+      for _, delivery in ipairs(call('LRANGE', inLane(lane, 'active'), 0, -1)) do
+        if call('HGET', P .. '/taken', delivery) == lease then giveBack(delivery, lease) end
+      end
+    end
+    endLease(lease)
+    if lane then place(lane) end
+  end
+end

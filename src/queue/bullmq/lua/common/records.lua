@@ -1,0 +1,125 @@
+-- Records: what is known of a message, in one hash. Field d<n> is a delivery that has not ended:
+--   { to, q, p, due, exp, warn, r = recipients that wait there, by = process that has it in memory,
+--     s = HELD or REFUSED, hold, scope, last, pend }
+-- r<n> is a recipient: { d = delivery, a = attempts, due, re = reply, e = end, at, no = notice }, absent
+-- before its first attempt; f<n> a fact. Whether a delivery is being sent is told by `taken`.
+local HELD, REFUSED = 2, 3
+
+local function includes(list, r)
+  for _, each in ipairs(list) do
+    if each == r then return true end
+  end
+  return false
+end
+
+local function exclude(list, r)
+  for at, each in ipairs(list) do
+    if each == r then return table.remove(list, at) end
+  end
+end
+
+local function readDelivery(id, n)
+  local text = call('HGET', messageKey(id), 'd' .. n)
+  return text and cjson.decode(text) or nil
+end
+
+local function writeDelivery(id, n, d)
+  call('HSET', messageKey(id), 'd' .. n, cjson.encode(d))
+end
+
+local function readRecipient(id, r, n, d)
+  local text = call('HGET', messageKey(id), 'r' .. r)
+  return text and cjson.decode(text) or { d = n, a = 0, due = d.due }
+end
+
+local function writeRecipient(id, r, row)
+  call('HSET', messageKey(id), 'r' .. r, cjson.encode(row))
+end
+
+local function addFact(id, text)
+  local n = call('HINCRBY', messageKey(id), 'facts', 1)
+  call('HSET', messageKey(id), 'f' .. n, text)
+end
+
+-- Counts of recipients: "q:queue", "d:destination", "sending", "held".
+local function count(what, by)
+  if by == 0 then return end
+  if call('HINCRBY', P .. '/count', what, by) <= 0 then call('HDEL', P .. '/count', what) end
+end
+
+local function setAlarm(id, n, d)
+  local member = id .. '-' .. n
+  if d.s ~= nil then return call('ZREM', P .. '/alarm', member) end
+  call('ZADD', P .. '/alarm', math.min(d.exp, d.warn or d.exp), member)
+end
+
+local function isTaken(id, n)
+  return call('HGET', P .. '/taken', id .. '-' .. n)
+end
+
+local function earliestDue(id, n, d)
+  local due = math.huge
+  for _, r in ipairs(d.r) do due = math.min(due, readRecipient(id, r, n, d).due) end
+  return due
+end
+
+-- The standing hold that lies on such mail, the widest first.
+local function standingScope(d)
+  local holds = P .. '/holds'
+  if call('HLEN', holds) == 0 then return nil end
+  for _, scope in ipairs({ 'all', 'destination:' .. d.to, 'queue:' .. d.q }) do
+    if call('HEXISTS', holds, scope) == 1 then return scope end
+  end
+  return nil
+end
+
+-- Whoever holds it, and why, is kept with it.
+local function markHeld(id, n, d, scope, by)
+  d.s, d.scope, d.hold = HELD, scope, { who = by.who, why = by.why }
+  call('SADD', P .. '/held/' .. scope, id .. '-' .. n)
+  call('SADD', P .. '/scopes', scope)
+  count('held', #d.r)
+end
+
+local function markFree(id, n, d)
+  if d.s == HELD then
+    call('SREM', P .. '/held/' .. d.scope, id .. '-' .. n)
+    count('held', -#d.r)
+  elseif d.s == REFUSED then
+    call('SREM', P .. '/refused', id .. '-' .. n)
+  end
+  d.s, d.scope, d.hold = nil, nil, nil
+end
+
+local function holdOf(scope)
+  return cjson.decode(call('HGET', P .. '/holds', scope))
+end
+
+-- Content goes with the last delivery. What lives elsewhere is noted, for whoever can remove it there.
+local function endMessage(id)
+  call('ZREM', P .. '/live', id)
+  call('ZADD', P .. '/ended', now, id)
+  local chunks = tonumber(call('HGET', messageKey(id), 'chunks'))
+  if chunks == nil then return call('UNLINK', P .. '/c/' .. id) end
+  if chunks == 0 then return call('SADD', P .. '/gone', id) end
+  for i = 0, chunks - 1 do call('UNLINK', P .. '/c/' .. id .. '/' .. i) end
+end
+
+local function endDelivery(id, n)
+  call('HDEL', messageKey(id), 'd' .. n)
+  call('ZREM', P .. '/alarm', id .. '-' .. n)
+  if call('HINCRBY', messageKey(id), 'live', -1) <= 0 then endMessage(id) end
+end
+
+-- One recipient has come to its end, and waits in its delivery no more.
+local function endRecipient(id, r, n, d, fields)
+  local row = readRecipient(id, r, n, d)
+  row.e, row.at, row.no = fields.e, fields.at, fields.no
+  row.a = row.a + (fields.tried or 0)
+  row.re = fields.re or row.re
+  writeRecipient(id, r, row)
+  exclude(d.r, r)
+  count('q:' .. d.q, -1)
+  count('d:' .. d.to, -1)
+  if d.s == HELD then count('held', -1) end
+end

@@ -1,0 +1,212 @@
+// What can be read of the queue over one connection: by a relay, or by a command on any machine that
+// reaches Redis.
+
+import type { Redis } from 'ioredis'
+
+import type { Clock } from '../../base/clock.ts'
+import type { Destination } from '../../mail/destination.ts'
+import type { Envelope } from '../../mail/envelope.ts'
+import { LIVE } from '../fits.ts'
+import { numberAt, parseId } from '../ids.ts'
+import type {
+  Count,
+  DeliveryId,
+  Entry,
+  Fact,
+  Filter,
+  GroupBy,
+  MessageId,
+  OperatorAct,
+} from '../port.ts'
+import type { Page, ProcessEntry, StandingHold, Suspension, Trace } from '../port.ts'
+import { find, messageOf, readMessages } from './find.ts'
+import { destinationOf } from './keys.ts'
+import type { LeaseTime } from './time.ts'
+
+export class Reading {
+  #redis: Redis
+  #prefix: string
+  #clock: Clock
+  #time: Pick<LeaseTime, 'now'>
+
+  constructor(redis: Redis, prefix: string, clock: Clock, time: Pick<LeaseTime, 'now'>) {
+    this.#redis = redis
+    this.#prefix = prefix
+    this.#clock = clock
+    this.#time = time
+  }
+
+  find(filter: Filter, page: { limit: number; cursor?: string }): Promise<Page> {
+    return find(this.#redis, this.#prefix, filter, page)
+  }
+
+  async trace(text: MessageId): Promise<Trace | undefined> {
+    const id = ((await this.#redis.get(this.#key(`alias/${text}`))) ?? text) as MessageId
+    const fields = await this.#redis.hgetall(this.#key(`m/${id}`))
+    if (fields['env'] === undefined) return undefined
+    const [found] = await readMessages(this.#redis, this.#prefix, [id])
+    const entries = found?.entries ?? messageOf(id, fields, new Set()).entries
+    const facts = factsOf(fields).map((fact) => this.#withKnownIds(fact))
+    return {
+      id,
+      facts: [acceptedFact(id, fields), ...(await Promise.all(facts))],
+      entries,
+      suspended: await this.#suspensionsOf(entries),
+    }
+  }
+
+  async suspensions(): Promise<Suspension[]> {
+    const all = await this.#redis.hgetall(this.#key('suspended'))
+    return this.#stillSuspended(Object.entries(all))
+  }
+
+  async holds(): Promise<StandingHold[]> {
+    const all = await this.#redis.hgetall(this.#key('holds'))
+    return Object.entries(all)
+      .sort(([one], [other]) => (one < other ? -1 : 1))
+      .map(([name, text]) => {
+        const by = JSON.parse(text) as OperatorAct & { readonly at: number }
+        return { scope: scopeOf(name), ...by }
+      })
+  }
+
+  async processes(): Promise<ProcessEntry[]> {
+    const [all, alive] = await Promise.all([
+      this.#redis.hgetall(this.#key('processes')),
+      this.#redis.zrangebyscore(this.#key('alive'), `(${this.#time.now()}`, '+inf'),
+    ])
+    return Object.entries(all)
+      .map(([id, text]) => {
+        const entry = JSON.parse(text) as Omit<ProcessEntry, 'id' | 'isDead'>
+        return { id, ...entry, isDead: !alive.includes(id) }
+      })
+      .sort((one, other) => one.startedAt - other.startedAt)
+  }
+
+  async counts(by: GroupBy, ages?: readonly number[]): Promise<Count[]> {
+    const counts =
+      ages === undefined && by !== 'domain' ? await this.#counted(by) : await this.#scan(by, ages)
+    return counts.sort((one, other) => other.count - one.count || (one.key < other.key ? -1 : 1))
+  }
+
+  /** What is kept up to date with every step. */
+  async #counted(by: Exclude<GroupBy, 'domain'>): Promise<Count[]> {
+    const all = Object.entries(await this.#redis.hgetall(this.#key('count')))
+    const beginning = (start: string): Count[] =>
+      all
+        .filter(([name]) => name.startsWith(start))
+        .map(([name, count]) => ({ key: name.slice(start.length), count: Number(count) }))
+    if (by !== 'state') return beginning(by === 'queue' ? 'q:' : 'd:')
+    const queued = beginning('q:').reduce((sum, { count }) => sum + count, 0)
+    const numbers = new Map(all)
+    const [sending, held] = [Number(numbers.get('sending') ?? 0), Number(numbers.get('held') ?? 0)]
+    const states = { waiting: queued - sending - held, sending, held }
+    return Object.entries(states)
+      .filter(([, count]) => count > 0)
+      .map(([key, count]) => ({ key, count }))
+  }
+
+  /** By looking at all that is queued. */
+  async #scan(by: GroupBy, ages?: readonly number[]): Promise<Count[]> {
+    const groups = new Map<string, { count: number; ages: number[] }>()
+    const bounds = (ages ?? []).map((age) => numberAt(this.#clock.now() - age))
+    let cursor: string | undefined
+    do {
+      const wish = { limit: 5000, ...(cursor === undefined ? {} : { cursor }) }
+      const page = await this.find({ states: LIVE }, wish)
+      for (const entry of page.entries) {
+        const key = keyOf(by, entry)
+        const group = groups.get(key) ?? { count: 0, ages: [0, ...bounds.map(() => 0)] }
+        group.count++
+        group.ages[bandOf(entry.id, bounds)]!++
+        groups.set(key, group)
+      }
+      cursor = page.cursor
+    } while (cursor !== undefined)
+    return [...groups].map(([key, group]) => {
+      return { key, count: group.count, ...(ages === undefined ? {} : { ages: group.ages }) }
+    })
+  }
+
+  async #suspensionsOf(entries: readonly Entry[]): Promise<Suspension[]> {
+    const lanes = new Set(
+      entries.filter(({ next }) => next !== undefined).map((e) => e.destination),
+    )
+    return lanes.size === 0 ? [] : (await this.suspensions()).filter(({ lane }) => lanes.has(lane))
+  }
+
+  #stillSuspended(all: readonly (readonly [string, string])[]): Suspension[] {
+    const now = this.#clock.now()
+    return all
+      .map(([lane, text]) => {
+        const stop = JSON.parse(text) as Omit<Suspension, 'lane'>
+        const { site, until, reason } = stop
+        return { lane: destinationOf(lane), until, reason, ...(site === undefined ? {} : { site }) }
+      })
+      .filter(({ until }) => until > now)
+      .sort((one, other) => (one.lane < other.lane ? -1 : 1))
+  }
+
+  // Notices were handed in under derived ids; they are told by the ids that they have here.
+  async #withKnownIds(fact: Fact): Promise<Fact> {
+    if (fact.kind !== 'settled' || fact.notices === undefined) return fact
+    const keys = fact.notices.map((id) => this.#key(`alias/${id}`))
+    const known = await this.#redis.mget(keys)
+    return { ...fact, notices: fact.notices.map((id, n) => (known[n] ?? id) as MessageId) }
+  }
+
+  #key(name: string): string {
+    return `${this.#prefix}/${name}`
+  }
+}
+
+function keyOf(by: GroupBy, { state, queue, destination, to }: Entry): string {
+  switch (by) {
+    case 'state':
+      return state
+    case 'queue':
+      return queue
+    case 'destination':
+      return destination
+    case 'domain':
+      return to.slice(to.lastIndexOf('@') + 1)
+  }
+}
+
+/** Ids are in order of time: which of the bands, the youngest first. */
+function bandOf(id: MessageId, bounds: readonly number[]): number {
+  const number = parseId(id.slice(0, 11)) ?? 0
+  const band = bounds.findIndex((bound) => number >= bound)
+  return band === -1 ? bounds.length : band
+}
+
+function factsOf(fields: Readonly<Record<string, string>>): Fact[] {
+  const facts: Fact[] = []
+  for (let n = 1; fields[`f${n}`] !== undefined; n++)
+    facts.push(JSON.parse(fields[`f${n}`]!) as Fact)
+  return facts
+}
+
+function acceptedFact(id: MessageId, fields: Readonly<Record<string, string>>): Fact {
+  interface Told {
+    readonly destination: Destination
+    readonly queue: string
+    readonly rule: string
+    readonly recipients: readonly number[]
+  }
+  const told = (JSON.parse(fields['told']!) as Told[]).map((delivery, index) => {
+    return { id: `${id}-${index + 1}` as DeliveryId, ...delivery }
+  })
+  const envelope = JSON.parse(fields['env']!) as Envelope
+  return { kind: 'accepted', at: Number(fields['at']), envelope, deliveries: told }
+}
+
+export function scopeName(scope: StandingHold['scope']): string {
+  return scope.kind === 'all' ? 'all' : `${scope.kind}:${scope.name}`
+}
+
+export function scopeOf(name: string): StandingHold['scope'] {
+  const match = /^(destination|queue):(.*)$/s.exec(name)
+  if (match === null) return { kind: 'all' }
+  return { kind: match[1] as 'destination' | 'queue', name: match[2]! }
+}

@@ -1,0 +1,204 @@
+// Between the port's words and what the scripts are given, both ways.
+
+import { formatAddress } from '../../mail/address.ts'
+import type { Destination } from '../../mail/destination.ts'
+import type { Envelope } from '../../mail/envelope.ts'
+import { formatReply } from '../../mail/reply.ts'
+import type { Delivery, DeliveryId, LastAttempt, MessageId, NewDelivery } from '../port.ts'
+import type { NewMail, OperatorAct, RecipientResult, Settlement } from '../port.ts'
+import { envelopeOf, factOf, isWhole, lastOf } from '../settled.ts'
+
+/** A delivery that has not ended, as the message's hash has it. */
+export interface DeliveryRow {
+  readonly to: Destination
+  readonly q: string
+  readonly p: number
+  readonly due: number
+  readonly exp: number
+  readonly warn?: number
+  /** The recipients that wait there. */
+  readonly r: readonly number[]
+  /** The process that has it in memory, before its first attempt. */
+  readonly by?: string
+  /** 2: held; 3: refused. */
+  readonly s?: 2 | 3
+  readonly hold?: OperatorAct
+  readonly scope?: string
+  readonly last?: LastAttempt
+}
+
+/** A recipient that was tried, or has ended. */
+export interface RecipientRow {
+  readonly d: number
+  readonly a: number
+  readonly due: number
+  readonly re?: string
+  /** Its end, when, and the notice. */
+  readonly e?: string
+  readonly at?: number
+  readonly no?: string
+  readonly to?: Destination
+  readonly q?: string
+}
+
+export interface AcceptRow {
+  readonly given: {
+    readonly id: MessageId
+    readonly to: readonly string[]
+    readonly from: string
+    readonly after?: string
+  }
+  readonly content: Uint8Array | string
+  readonly fields: readonly (string | number)[]
+}
+
+/**
+ * @param id the message's own; differs from `mail.id` when that tells what the mail is derived from
+ * @param chunks pieces of large content; 0 when it lives elsewhere; `undefined` when it rides along
+ */
+export function acceptRow(
+  mail: NewMail,
+  id: MessageId,
+  keeper: string | undefined,
+  chunks: number | undefined,
+  after?: string,
+): AcceptRow {
+  const { envelope, content, deliveries, once, at } = mail
+  const from = senderOf(envelope)
+  const to = [...new Set(envelope.recipients.map(({ address }) => formatAddress(address)))]
+  const given = {
+    id,
+    to,
+    from,
+    at,
+    ...(id === mail.id ? {} : { alias: mail.id }),
+    ...(once === undefined ? {} : { once }),
+    ...(chunks === undefined ? {} : { chunks }),
+    ...(after === undefined ? {} : { after }),
+    deliveries: deliveries.map((delivery, index) => placeOf(delivery, index + 1)),
+  }
+  const fields: (string | number)[] = ['at', at, 'from', from, 'size', content.size]
+  fields.push('env', JSON.stringify(envelope), 'told', toldOf(mail))
+  fields.push('live', deliveries.length, 'last', deliveries.length)
+  if (chunks !== undefined) fields.push('chunks', chunks)
+  if (id !== mail.id) fields.push('alias', mail.id)
+  for (const [index, delivery] of deliveries.entries())
+    fields.push(`d${index + 1}`, JSON.stringify(rowOf(delivery, keeper)))
+  return { given, content: chunks === undefined ? (content.bytes ?? '') : '', fields }
+}
+
+export function senderOf({ sender }: Envelope): string {
+  return sender === undefined ? '' : formatAddress(sender)
+}
+
+function toldOf({ deliveries }: NewMail): string {
+  return JSON.stringify(
+    deliveries.map(({ destination, queue, rule, recipients }) => {
+      return { destination, queue, rule, recipients }
+    }),
+  )
+}
+
+function placeOf({ destination, queue, recipients, expireAt, warnAt }: NewDelivery, n: number) {
+  const alarm = Math.min(expireAt, warnAt ?? expireAt)
+  return { n, to: destination, q: queue, c: recipients.length, alarm }
+}
+
+function rowOf(delivery: NewDelivery, keeper: string | undefined): DeliveryRow {
+  const { destination, queue, priority, due, expireAt, warnAt, recipients } = delivery
+  return {
+    to: destination,
+    q: queue,
+    p: Math.max(1, priority),
+    due,
+    exp: expireAt,
+    ...(warnAt === undefined ? {} : { warn: warnAt }),
+    r: recipients,
+    ...(keeper === undefined ? {} : { by: keeper }),
+  }
+}
+
+export interface SettleGiven {
+  readonly id: string
+  readonly n: number
+  readonly lane: string
+  readonly lease: string
+  readonly after?: string
+  readonly next?: string
+}
+
+export function settleRow(base: SettleGiven, { id }: Delivery, settlement: Settlement): object {
+  const { at, results, expireAt, warnAt, moveTo } = settlement
+  const fact = factOf(id, settlement)
+  const last = lastOf(settlement)
+  return {
+    ...base,
+    at,
+    results: results.map(resultRow),
+    ...(fact === undefined ? {} : { fact }),
+    ...(last !== undefined || isWhole(settlement) ? { whole: true } : {}),
+    ...(last === undefined ? {} : { last }),
+    ...(expireAt === undefined ? {} : { exp: expireAt }),
+    ...(typeof warnAt === 'number' ? { warn: warnAt } : {}),
+    ...(warnAt === null ? { never: true } : {}),
+    ...(moveTo === undefined ? {} : { to: moveTo.destination }),
+  }
+}
+
+function resultRow({ n, outcome, verdict }: RecipientResult): object {
+  const re = outcome === undefined ? {} : { re: formatReply(outcome.reply) }
+  const tried = outcome === undefined || verdict.kind === 'untried' ? 0 : 1
+  if (verdict.kind !== 'end')
+    return { r: n, tried, ...re, ...(verdict.due === undefined ? {} : { due: verdict.due }) }
+  const no = verdict.notice === undefined ? {} : { no: verdict.notice }
+  return { r: n, tried, e: verdict.end, ...no, ...re }
+}
+
+/** When the first of its recipients is due after this; `undefined` when none waits any more. */
+export function dueAfter({ recipients }: Delivery, { results }: Settlement): number | undefined {
+  const before = new Map(recipients.map(({ n, due }) => [n, due]))
+  let first = Infinity
+  for (const { n, verdict } of results)
+    if (verdict.kind !== 'end') first = Math.min(first, verdict.due ?? before.get(n) ?? Infinity)
+  return first === Infinity ? undefined : first
+}
+
+/** What `load` of the scripts answers, as bytes. */
+export type LoadedRow = readonly [
+  kind: Buffer,
+  id: Buffer,
+  n: number,
+  delivery: Buffer,
+  at: Buffer,
+  envelope: Buffer,
+  size: Buffer,
+  chunks: Buffer,
+  recipients: Buffer,
+  content: Buffer,
+]
+
+export function loadedDelivery(row: LoadedRow, lease: string | undefined): Delivery {
+  const id = String(row[1]) as MessageId
+  const delivery = JSON.parse(String(row[3])) as DeliveryRow
+  const envelope = JSON.parse(String(row[5])) as Envelope
+  const waiting = JSON.parse(String(row[8])) as [n: number, attempts: number, due: number][]
+  const size = Number(row[6])
+  const { to, q, exp, warn, last, s, hold } = delivery
+  return {
+    id: `${id}-${row[2]}` as DeliveryId,
+    message: id,
+    destination: to,
+    queue: q,
+    acceptedAt: Number(row[4]),
+    expireAt: exp,
+    ...(warn === undefined ? {} : { warnAt: warn }),
+    ...(last === undefined ? {} : { last }),
+    ...(s === 3 && hold !== undefined ? { refuse: hold } : {}),
+    envelope: envelopeOf(envelope, delivery.r),
+    recipients: waiting.map(([n, attempts, due]) => {
+      return { n, ...envelope.recipients[n]!, attempts, due }
+    }),
+    content: row[7].length === 0 ? { key: id, size, bytes: row[9] } : { key: id, size },
+    ...(lease === undefined ? {} : { lease }),
+  }
+}

@@ -1,0 +1,33 @@
+// The clock by which leases are measured. Every process of a relay must read the same one, so it is
+// the server's; between two looks at it the own clock that nobody sets tells how time goes by.
+
+import { steady } from '../../base/clock.ts'
+import type { Clock } from '../../base/clock.ts'
+
+export interface LeaseTime {
+  /** Milliseconds, whole. */
+  now(): number
+  /**
+   * The server said this was its time (in milliseconds) between two moments of the own clock.
+   * Answers by how much we were wrong.
+   */
+  learn(server: number, asked: number, answered: number): number
+}
+
+export function createServerTime(clock: Clock): LeaseTime {
+  let offset = 0
+  return {
+    now: () => Math.floor(steady(clock) + offset),
+    learn(server, asked, answered) {
+      const found = server - (asked + answered) / 2
+      const wrong = found - offset
+      offset = found
+      return wrong
+    },
+  }
+}
+
+/** The own clock alone: for one process whose test owns the time. */
+export function createOwnTime(clock: Clock): LeaseTime {
+  return { now: () => Math.floor(steady(clock)), learn: () => 0 }
+}
