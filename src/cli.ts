@@ -7,6 +7,7 @@ import { userInfo } from 'node:os'
 import { runCommands } from './admin/commands.ts'
 import type { Context } from './admin/context.ts'
 import { systemClock } from './base/clock.ts'
+import { redisPlace } from './engine.ts'
 import { readSettings, TABLE } from './settings.ts'
 
 const words = process.argv.slice(2)
@@ -42,8 +43,9 @@ function createContext(): Context {
     uid: process.getuid?.() ?? 0,
     version: version(),
     places: () => {
-      const { data, config, dns, hostname } = readSettings(process.env)
-      return { data, config, dns, hostname }
+      const settings = readSettings(process.env)
+      const { data, config, dns, hostname } = settings
+      return { data, config, dns, hostname, redis: redisPlace(settings) }
     },
     manual: Object.values(TABLE),
     environment: process.env,

@@ -2,13 +2,14 @@
 // start: no new mail, attempts finish, the queue closes, the log says its last line.
 
 import { readFileSync } from 'node:fs'
-import { startControl, type Status } from './admin/control.ts'
+import { startControl } from './admin/control.ts'
 import { startAdmin } from './admin/http.ts'
-import { picture } from './admin/picture.ts'
+import { formatListener, picture, type Status } from './admin/picture.ts'
 import { systemClock, type Clock } from './base/clock.ts'
 import { stopSignal } from './base/stop.ts'
 import { createOutbound } from './delivery/outbound.ts'
 import { startDelivery, type DeliveryPart } from './delivery/delivery.ts'
+import { openEngine } from './engine.ts'
 import { createLog, type LogOutput } from './events/log.ts'
 import { createMetrics, type Metrics } from './events/metrics.ts'
 import { noteTo, type Note } from './events/note.ts'
@@ -22,8 +23,7 @@ import type { Report } from './mail/event.ts'
 import { verifyPassword } from './policy/password.ts'
 import type { Policy, PolicySource } from './policy/policy.ts'
 import { watchPolicy } from './policy/watch.ts'
-import type { Queue } from './queue/port.ts'
-import { openSqliteQueue } from './queue/sqlite/queue.ts'
+import type { About, Queue } from './queue/port.ts'
 import type { Environment, Settings } from './settings.ts'
 
 export const VERSION = (
@@ -70,20 +70,26 @@ export async function startRelay(settings: Settings, world: World = realWorld): 
   const policy = (): Policy => policies.current()
   const certificate = await openCertificate(settings, world.clock, told.note)
   if (certificate !== undefined) parts.use(certificate)
-  const queue = parts.use(await advised(openQueue(settings, world, told.report), ADVICE.data))
+  const running: Running = { startedAt: world.clock.now(), listeners: [], phase: 'starting' }
+  const status = (): Status => statusOf(settings, running)
+  const engine = { ...world, report: told.report, about: () => aboutOf(settings, running) }
+  const queue = parts.use(await advised(openEngine(settings, engine), adviceOf(settings)))
   told.watch(queue)
   const shared = { queue, policy, report: told.report, clock: world.clock }
-  const delivery = parts.use(await openDelivery(settings, world, shared))
-
-  const running: Running = { startedAt: world.clock.now(), listeners: [], draining: false }
-  const status = (): Status => statusOf(settings, running)
-  parts.use(await startControl({ folder: settings.data, queue, status }))
-  if (settings.admin !== undefined) {
-    const ready = (): string | undefined => whyNotReady(running, queue)
+  const { roles } = settings
+  const delivery = roles.includes('deliver')
+    ? parts.use(await openDelivery(settings, world, shared))
+    : undefined
+  // Commands reach a queue in Redis by themselves.
+  if (settings.redis === undefined) parts.use(await startControl({ folder: settings.data, queue }))
+  if (settings.admin !== undefined && roles.includes('admin')) {
+    const ready = (): Promise<string | undefined> => whyNotReady(running, queue)
     const admin = startAdmin({ ...settings.admin, ready, metrics: told.metrics })
     running.admin = parts.use(await advised(admin, ADVICE.admin)).url
   }
-  running.listeners = parts.use(await openListeners(settings, shared, certificate)).all
+  if (roles.includes('listen'))
+    running.listeners = parts.use(await openListeners(settings, shared, certificate)).all
+  running.phase = 'ready'
 
   const owned = parts.move()
   return {
@@ -92,10 +98,10 @@ export async function startRelay(settings: Settings, world: World = realWorld): 
     status,
     report: told.report,
     async drain(milliseconds) {
-      running.draining = true
+      running.phase = 'stopping'
       // At the same time: what a slow client still hands in waits in the queue for the next start.
       const ends = running.listeners.map((listener) => listener.close(milliseconds))
-      await Promise.all([...ends, delivery.close(milliseconds)])
+      await Promise.all([...ends, delivery?.close(milliseconds)])
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
@@ -106,18 +112,17 @@ interface Running {
   readonly startedAt: number
   listeners: readonly Listener[]
   admin?: string
-  draining: boolean
+  phase: 'starting' | 'ready' | 'stopping'
 }
 
-function whyNotReady({ listeners, draining }: Running, queue: Queue): string | undefined {
-  if (draining) return 'The relay is stopping'
-  if (listeners.length === 0) return 'The relay is starting'
-  return queue.engine().trouble
+async function whyNotReady({ phase }: Running, queue: Queue): Promise<string | undefined> {
+  return phase === 'ready' ? (await queue.engine()).trouble : `The relay is ${phase}`
 }
 
 /** What to do when a part cannot start. */
 const ADVICE = {
   data: 'WAYPOST_DATA names a folder that is this relay’s alone',
+  redis: 'WAYPOST_REDIS names the Redis that keeps the queue',
   certificate: 'WAYPOST_TLS_CERT and WAYPOST_TLS_KEY name a PEM certificate chain and its key',
   admin: 'set WAYPOST_ADMIN to another address, or to none',
   listen: 'set WAYPOST_LISTEN to another address',
@@ -136,12 +141,14 @@ export async function runRelay(settings: Settings): Promise<number> {
   const stop = stopSignal()
   await using relay = await startRelay(settings)
   if (realWorld.terminal && settings.log !== 'json') {
-    const engine = `sqlite in ${settings.data}: every message is synced to disk before its 250`
+    const engine = await relay.queue.engine()
     process.stdout.write(`${picture(relay.status(), engine, relay.policy())}\n`)
   } else {
     const note = noteTo(relay.report, systemClock)
     noteDoubts(relay.policy(), note)
-    note('info', `Waypost ${VERSION} accepts mail on ${addresses(relay.status())}`)
+    const { durability, isRelaxed } = await relay.queue.engine()
+    note(isRelaxed ? 'warn' : 'info', `Durability: ${durability}`)
+    note('info', `Waypost ${VERSION} ${doing(relay.status())}`)
   }
   await stop
   noteTo(relay.report, systemClock)('info', 'Stopping: no new mail, attempts under way may finish')
@@ -149,8 +156,9 @@ export async function runRelay(settings: Settings): Promise<number> {
   return 0
 }
 
-function addresses({ listeners }: Status): string {
-  return listeners.map(({ scheme, host, port }) => `${scheme}://${host}:${port}`).join(' ')
+function doing({ listeners }: Status): string {
+  if (listeners.length === 0) return 'takes no mail in: WAYPOST_ROLES leaves out listen'
+  return `accepts mail on ${listeners.map(formatListener).join(' ')}`
 }
 
 // A terminal shows them in the picture.
@@ -198,18 +206,6 @@ async function openPolicies(
   const policies = await watchPolicy(config, environment, tell)
   policies.onChange(() => note('info', 'The policies were reloaded'))
   return policies
-}
-
-function openQueue(settings: Settings, { clock }: World, report: Report): Promise<Queue> {
-  const { data: folder, history, diskReserve } = settings
-  return openSqliteQueue({
-    folder,
-    clock,
-    report,
-    historyAge: history.age,
-    historySize: history.size,
-    diskReserve,
-  })
 }
 
 interface Shared {
@@ -279,17 +275,18 @@ function defaultPostmaster(hostname: string): Address {
   return address
 }
 
-function statusOf({ hostname, config, data }: Settings, running: Running): Status {
+function statusOf({ hostname, config, roles }: Settings, running: Running): Status {
   const { startedAt, listeners, admin } = running
   const opened = listeners.map(({ scheme, address }) => ({ scheme, ...address }))
-  return {
-    version: VERSION,
-    pid: process.pid,
-    hostname,
-    startedAt,
-    listeners: opened,
-    admin,
-    config,
-    data,
-  }
+  return { version: VERSION, hostname, roles, startedAt, listeners: opened, admin, config }
+}
+
+function aboutOf(settings: Settings, running: Running): About {
+  const { name, hostname, roles, source = hostname } = settings
+  const listeners = statusOf(settings, running).listeners.map(formatListener)
+  return { name, hostname, version: VERSION, roles, sources: [source], listeners }
+}
+
+function adviceOf({ redis }: Settings): string {
+  return redis === undefined ? ADVICE.data : ADVICE.redis
 }

@@ -10,6 +10,8 @@ import { closest } from './base/closest.ts'
 import { parseDuration, parseSize } from './base/units.ts'
 import { readRefused, REFUSED_BY_DEFAULT } from './delivery/guard.ts'
 import { parseAddress, type Address } from './mail/address.ts'
+import { readAddress, type RedisAddress } from './queue/bullmq/address.ts'
+import { ROLES, type Role } from './queue/port.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -61,7 +63,49 @@ export const TABLE = {
     'WAYPOST_DATA',
     './data',
     (text) => resolve(text),
-    'The folder that holds the queue; one relay each',
+    'The folder that holds the queue; one relay each. Not used with WAYPOST_REDIS',
+  ),
+  redis: row(
+    'WAYPOST_REDIS',
+    '',
+    readRedis,
+    'Keep the queue in this Redis or Valkey, for any number of processes: redis://host:6379/0, rediss:// (TLS) or redis+sentinel://host:26379,host:26379/name',
+  ),
+  redisPrefix: row(
+    'WAYPOST_REDIS_PREFIX',
+    'waypost',
+    readPrefix,
+    'What all its keys in Redis begin with: relays that share a queue have the same',
+  ),
+  redisReplicas: row(
+    'WAYPOST_REDIS_REPLICAS',
+    '0',
+    readReplicas,
+    'Replicas of Redis that must have a message too before its 250',
+  ),
+  durability: row(
+    'WAYPOST_DURABILITY',
+    'strict',
+    readDurability,
+    'strict: a server that does not sync every message before its 250 is refused; relaxed: up to a second of accepted mail may be lost',
+  ),
+  roles: row(
+    'WAYPOST_ROLES',
+    'listen,deliver,admin',
+    readRoles,
+    'What this process does, with WAYPOST_REDIS: listen (takes mail in), deliver (takes it out), admin (health and metrics over HTTP)',
+  ),
+  name: row(
+    'WAYPOST_NAME',
+    '',
+    readName,
+    'What this process is called in `waypost processes`; default: the name of the machine and the process id',
+  ),
+  source: row(
+    'WAYPOST_SOURCE',
+    '',
+    readSource,
+    'What others see this process call from; the connection limits of a site are shared by all processes that say the same. Default: WAYPOST_HOSTNAME',
   ),
   tlsCert: row(
     'WAYPOST_TLS_CERT',
@@ -108,9 +152,9 @@ export const TABLE = {
   ),
   history: row(
     'WAYPOST_HISTORY',
-    '7d 10GB',
+    '7d auto',
     readHistory,
-    'How long and how much is kept of messages that have ended; the oldest go first',
+    'How long and how much is kept of messages that have ended; the oldest go first. auto: 10GB on disk, 1GB in Redis',
   ),
   drain: row(
     'WAYPOST_DRAIN',
@@ -191,7 +235,7 @@ function skipped(environment: Environment): string[] {
     .map((name) => `${name}: skipped, it looks like what Kubernetes sets for a Service`)
 }
 
-// WAYPOST_ROLES and the like belong to engines to come; tests' own variables say TEST.
+// Tests' own variables say TEST.
 function ours(environment: Environment): string[] {
   return Object.keys(environment).filter(
     (name) => name.startsWith('WAYPOST_') && !name.startsWith('WAYPOST_TEST_'),
@@ -215,6 +259,20 @@ function contradictions(settings: Settings): string[] {
   if (tlsCert === undefined && settings.listen.some(({ scheme }) => scheme !== 'smtp'))
     problems.push(
       'WAYPOST_LISTEN: submission and submissions need a certificate, set WAYPOST_TLS_CERT and WAYPOST_TLS_KEY',
+    )
+  return [...problems, ...withoutRedis(settings)]
+}
+
+function withoutRedis({ redis, redisReplicas, durability, roles }: Settings): string[] {
+  if (redis !== undefined) return []
+  const problems: string[] = []
+  if (redisReplicas > 0)
+    problems.push('WAYPOST_REDIS_REPLICAS: there is no Redis, set WAYPOST_REDIS')
+  if (durability === 'relaxed')
+    problems.push('WAYPOST_DURABILITY: the embedded queue syncs every message; leave it out')
+  if (!roles.includes('listen') || !roles.includes('deliver'))
+    problems.push(
+      'WAYPOST_ROLES: the embedded queue has one process, which does both listen and deliver; set WAYPOST_REDIS to divide them',
     )
   return problems
 }
@@ -293,6 +351,49 @@ function readCount(text: string): number {
   return count
 }
 
+function readRedis(text: string): RedisAddress | undefined {
+  return text === '' ? undefined : readAddress(text)
+}
+
+function readPrefix(text: string): string {
+  if (!/^[a-zA-Z0-9._-]{1,64}$/.test(text))
+    throw new Error(`"${text}" is no prefix, write up to 64 letters, digits, ".", "_" and "-"`)
+  return text
+}
+
+function readReplicas(text: string): number {
+  if (!/^\d$/.test(text)) throw new Error(`"${text}" is no count of replicas, write 0 to 9`)
+  return Number(text)
+}
+
+function readDurability(text: string): 'strict' | 'relaxed' {
+  if (text !== 'strict' && text !== 'relaxed')
+    throw new Error(`"${text}" is no durability, write strict or relaxed`)
+  return text
+}
+
+function readRoles(text: string): readonly Role[] {
+  const names = text.split(',').map((name) => name.trim())
+  const wrong = names.find((name) => !(ROLES as readonly string[]).includes(name))
+  if (wrong !== undefined)
+    throw new Error(`"${wrong}" is no role, write some of ${ROLES.join(', ')}, comma-separated`)
+  return ROLES.filter((role) => names.includes(role))
+}
+
+function readName(text: string): string {
+  const name = text === '' ? `${hostname()}-${process.pid}` : text
+  if (!/^[a-zA-Z0-9._-]{1,100}$/.test(name))
+    throw new Error(`"${name}" is no name, write up to 100 letters, digits, ".", "_" and "-"`)
+  return name
+}
+
+function readSource(text: string): string | undefined {
+  if (text === '') return undefined
+  if (!/^[a-zA-Z0-9._:-]{1,200}$/.test(text))
+    throw new Error(`"${text}" is no source, write an address or a name such as relay.example.com`)
+  return text
+}
+
 /** Bytes; `undefined` is the smaller of 1 GB and 5 %. */
 function readReserve(text: string): number | undefined {
   if (text === 'auto') return undefined
@@ -301,12 +402,14 @@ function readReserve(text: string): number | undefined {
   return bytes
 }
 
-function readHistory(text: string): { readonly age: number; readonly size: number } {
-  const [age = '', size = '10GB', ...rest] = text.trim().split(/\s+/)
-  const read = { age: parseDuration(age), size: parseSize(size) }
-  if (read.age === undefined || read.size === undefined || rest.length > 0)
-    throw new Error(`"${text}" is no age and size, write them such as "7d 10GB"`)
-  return { age: read.age, size: read.size }
+/** A size of `undefined` is up to the engine. */
+function readHistory(text: string): { readonly age: number; readonly size: number | undefined } {
+  const [first = '', second = 'auto', ...rest] = text.trim().split(/\s+/)
+  const age = parseDuration(first)
+  const size = second === 'auto' ? undefined : parseSize(second)
+  if (age === undefined || (size === undefined && second !== 'auto') || rest.length > 0)
+    throw new Error(`"${text}" is no age and size, write them such as "7d 10GB" or "7d auto"`)
+  return { age, size }
 }
 
 function readTime(text: string): number {

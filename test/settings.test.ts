@@ -6,7 +6,7 @@ test('an empty environment gives the defaults', () => {
   const settings = readSettings({})
   expect(settings.listen).toEqual([{ scheme: 'smtp', host: '127.0.0.1', port: 2525 }])
   expect(settings.admin).toEqual({ host: '127.0.0.1', port: 8025 })
-  expect(settings.history).toEqual({ age: 7 * 86_400_000, size: 10 * 1024 ** 3 })
+  expect(settings.history).toEqual({ age: 7 * 86_400_000, size: undefined })
   expect(settings.drain).toBe(30_000)
   expect(settings.mxRefuse('127.0.0.1')).toBe(true)
 })

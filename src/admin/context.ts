@@ -3,6 +3,8 @@
 
 import type { Readable } from 'node:stream'
 import type { Clock } from '../base/clock.ts'
+import type { RedisAddress } from '../queue/bullmq/address.ts'
+import type { DurabilityWish } from '../queue/bullmq/durability.ts'
 
 export interface Context {
   /** Standard output; may be written faster than it is read, so long lists wait for `drained`. */
@@ -38,6 +40,14 @@ export interface Places {
   /** The resolver, `host:port`; absent: the system's. */
   readonly dns?: string | undefined
   readonly hostname: string
+  /** Where the queue is, when it is in Redis. */
+  readonly redis?: RedisPlace | undefined
+}
+
+export interface RedisPlace {
+  readonly address: RedisAddress
+  readonly prefix: string
+  readonly wish: DurabilityWish
 }
 
 /** One setting, as the manual prints it. */

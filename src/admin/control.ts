@@ -5,32 +5,13 @@ import { chmod, open, rm } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import type { Queue } from '../queue/port.ts'
+import type { QueueControl } from '../queue/port.ts'
 import { REQUEST_LIMIT, readLines, SOCKET_NAME, type Answer, type Request } from './wire.ts'
-
-/** What the relay says of itself. */
-export interface Status {
-  readonly version: string
-  readonly pid: number
-  readonly hostname: string
-  readonly startedAt: number
-  /** Where mail comes in, with the ports that were really opened. */
-  readonly listeners: readonly {
-    readonly scheme: 'smtp' | 'submission' | 'submissions'
-    readonly host: string
-    readonly port: number
-  }[]
-  /** Where health and metrics are. */
-  readonly admin?: string | undefined
-  readonly config: string
-  readonly data: string
-}
 
 export interface ControlOptions {
   /** The data folder. */
   readonly folder: string
-  readonly queue: Queue
-  readonly status: () => Status
+  readonly queue: QueueControl
 }
 
 const CONNECTIONS = 64
@@ -88,9 +69,8 @@ async function close(server: Server, sockets: Iterable<Socket>, path: string): P
 type Method = (...given: never[]) => Promise<unknown>
 
 /** What may be called; the arguments are what our own client sends, from the same user. */
-function methodsOf({ queue, status }: ControlOptions): ReadonlyMap<string, Method> {
+function methodsOf({ queue }: ControlOptions): ReadonlyMap<string, Method> {
   const methods = {
-    status: async () => status(),
     find: queue.find.bind(queue),
     counts: queue.counts.bind(queue),
     trace: queue.trace.bind(queue),
@@ -100,6 +80,7 @@ function methodsOf({ queue, status }: ControlOptions): ReadonlyMap<string, Metho
     hold: queue.hold.bind(queue),
     unhold: queue.unhold.bind(queue),
     backup: queue.backup.bind(queue),
+    engine: queue.engine.bind(queue),
     processes: queue.processes.bind(queue),
   }
   return new Map<string, Method>(Object.entries(methods))

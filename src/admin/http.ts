@@ -10,7 +10,7 @@ export interface AdminOptions {
   readonly host: string
   readonly port: number
   /** `undefined` when mail is taken; else why not. */
-  readonly ready: () => string | undefined
+  readonly ready: () => Promise<string | undefined>
   readonly metrics: { readonly contentType: string; text(): Promise<string> }
 }
 
@@ -71,7 +71,7 @@ async function pageFor(options: AdminOptions, request: IncomingMessage): Promise
     case '/healthz':
       return { status: 200, text: 'ok\n' }
     case '/readyz':
-      return readiness(options.ready())
+      return readiness(await options.ready())
     case '/metrics':
       return metricsPage(options.metrics)
     default:

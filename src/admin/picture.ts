@@ -3,27 +3,45 @@
 
 import { relative } from 'node:path'
 import type { Policy } from '../policy/policy.ts'
-import type { Status } from './control.ts'
+import type { EngineStatus, Role } from '../queue/port.ts'
 import { wrap } from './wrap.ts'
+
+/** What the relay says of itself. */
+export interface Status {
+  readonly version: string
+  readonly hostname: string
+  readonly startedAt: number
+  readonly roles: readonly Role[]
+  /** Where mail comes in, with the ports that were really opened. */
+  readonly listeners: readonly {
+    readonly scheme: 'smtp' | 'submission' | 'submissions'
+    readonly host: string
+    readonly port: number
+  }[]
+  /** Where health and metrics are. */
+  readonly admin?: string | undefined
+  readonly config: string
+}
 
 export function picture(
   status: Status,
-  engine: string,
+  { engine, at, durability, trouble }: EngineStatus,
   policy: Policy,
   columns = process.stdout.columns,
 ): string {
-  const listen = status.listeners.map(
-    ({ scheme, host, port }) => `${scheme}://${bracketed(host)}:${port}`,
-  )
+  const listen = status.listeners.map(formatListener)
   const folder = relative(process.cwd(), status.config) || '.'
   const present = policy.files.filter(({ missing }) => !missing)
   const empty = policy.files.filter(({ missing }) => missing)
-  const rows: [string, string][] = [
-    ['mail in', listen.join('  ')],
-    ['engine', engine],
+  const rows: Row[] = [
+    ['mail in', listen.length === 0 ? 'nowhere (WAYPOST_ROLES)' : listen.join('  ')],
+    ...(status.roles.includes('deliver') ? [] : [['mail out', 'not here (WAYPOST_ROLES)'] as Row]),
+    ['engine', `${engine} in ${at}`],
+    ['250 means', durability],
+    ...(trouble === undefined ? [] : [['trouble', trouble] as Row]),
     ['config', `${folder}: ${present.map(({ name, rules }) => `${name} (${rules})`).join(', ')}`],
-    ...empty.map(({ name }): [string, string] => ['missing', `${name}: counts as empty`]),
-    ...policy.warnings.map(({ at, text }): [string, string] => ['note', `${at}: ${text}`]),
+    ...empty.map(({ name }): Row => ['missing', `${name}: counts as empty`]),
+    ...policy.warnings.map(({ at, text }): Row => ['note', `${at}: ${text}`]),
     [
       'metrics',
       status.admin === undefined ? 'nowhere (WAYPOST_ADMIN=none)' : `${status.admin}/metrics`,
@@ -31,12 +49,18 @@ export function picture(
     ['try it', `${COMMAND} send you@example.com`],
     ['stop', 'Ctrl-C: attempts under way finish first'],
   ]
-  const lines = rows.flatMap(([name, text]) => wrap(`  ${name.padEnd(9)}${text}`, columns, 11))
+  const lines = rows.flatMap(([name, text]) => wrap(`  ${name.padEnd(11)}${text}`, columns, 13))
   return [`Waypost ${status.version} on ${status.hostname}`, ...lines, ''].join('\n')
 }
 
 // In a checkout npm knows the command; where it is installed, the shell does.
 const COMMAND = import.meta.filename.endsWith('.ts') ? 'npx waypost' : 'waypost'
+
+type Row = [name: string, text: string]
+
+export function formatListener({ scheme, host, port }: Status['listeners'][number]): string {
+  return `${scheme}://${bracketed(host)}:${port}`
+}
 
 function bracketed(host: string): string {
   return host.includes(':') ? `[${host}]` : host

@@ -2,13 +2,14 @@
 // the store itself. Nothing is created in the data folder, and only its owner may look.
 
 import { stat } from 'node:fs/promises'
-import type { QueueReader } from '../queue/port.ts'
-import { CommandError, type Context } from './context.ts'
-import { openControl, type Remote } from './remote.ts'
+import type { QueueControl, QueueReader } from '../queue/port.ts'
+import { CommandError, type Context, type RedisPlace } from './context.ts'
+import { openControl } from './remote.ts'
 
 /** For reading: the running relay when there is one, else the store. */
 export async function openReader(context: Context): Promise<QueueReader> {
-  const { data } = context.places()
+  const { data, redis } = context.places()
+  if (redis !== undefined) return openRedis(redis)
   await checkOwner(data, context.uid)
   const remote = await openControl(data)
   if (remote !== undefined) return remote
@@ -25,15 +26,26 @@ export async function openReader(context: Context): Promise<QueueReader> {
   }
 }
 
-/** For steering: the relay must run. */
-export async function openRelay(context: Context): Promise<Remote> {
-  const { data } = context.places()
+/** For steering: the relay must run, unless its queue is in Redis. */
+export async function openRelay(context: Context): Promise<QueueControl> {
+  const { data, redis } = context.places()
+  if (redis !== undefined) return openRedis(redis)
   await checkOwner(data, context.uid)
   const remote = await openControl(data)
   if (remote !== undefined) return remote
   throw new CommandError(
     `No relay runs on "${data}"; start it with \`waypost start\`, or set WAYPOST_DATA to its folder`,
   )
+}
+
+async function openRedis(redis: RedisPlace): Promise<QueueControl> {
+  try {
+    const { openBullmqRemote } = await import('../queue/bullmq/remote.ts')
+    return await openBullmqRemote(redis)
+  } catch (error) {
+    const text = `${(error as Error).message}; is WAYPOST_REDIS right?`
+    throw new CommandError(text, 1, { cause: error })
+  }
 }
 
 // Whatever another user opened there, the relay could not open any more.

@@ -3,18 +3,12 @@
 
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import type { Queue, QueueReader } from '../queue/port.ts'
-import { socketPath, type Status } from './control.ts'
+import type { QueueControl } from '../queue/port.ts'
+import { socketPath } from './control.ts'
 import { ANSWER_LIMIT, readLines, type Answer } from './wire.ts'
 
-/** A running relay: its queue can be read and steered. */
-export interface Remote
-  extends QueueReader, Pick<Queue, 'steer' | 'hold' | 'unhold' | 'backup' | 'processes'> {
-  status(): Promise<Status>
-}
-
 /** `undefined` when no relay runs on this data folder. */
-export async function openControl(folder: string): Promise<Remote | undefined> {
+export async function openControl(folder: string): Promise<QueueControl | undefined> {
   await using path = await socketPath(folder)
   const socket = connect(path.text)
   try {
@@ -27,13 +21,12 @@ export async function openControl(folder: string): Promise<Remote | undefined> {
   return remoteOf(new Calls(socket))
 }
 
-function remoteOf(calls: Calls): Remote {
+function remoteOf(calls: Calls): QueueControl {
   const call =
-    <Method extends Exclude<keyof Remote, symbol>>(method: Method) =>
-    (...given: Parameters<Remote[Method]>): ReturnType<Remote[Method]> =>
-      calls.ask(method, given) as ReturnType<Remote[Method]>
+    <Method extends Exclude<keyof QueueControl, symbol>>(method: Method) =>
+    (...given: Parameters<QueueControl[Method]>): ReturnType<QueueControl[Method]> =>
+      calls.ask(method, given) as ReturnType<QueueControl[Method]>
   return {
-    status: call('status'),
     find: call('find'),
     counts: call('counts'),
     trace: async (id) => (await call('trace')(id)) ?? undefined, // JSON has null only
@@ -43,6 +36,7 @@ function remoteOf(calls: Calls): Remote {
     hold: call('hold'),
     unhold: call('unhold'),
     backup: call('backup'),
+    engine: call('engine'),
     processes: call('processes'),
     [Symbol.asyncDispose]: () => calls.close(),
   }

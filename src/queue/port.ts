@@ -274,6 +274,8 @@ export type Role = (typeof ROLES)[number]
 /** What a process says of itself. */
 export interface About {
   readonly name: string
+  /** What it calls itself in EHLO. */
+  readonly hostname: string
   readonly version?: string
   readonly roles: readonly Role[]
   /** What others see it call from; limits of a site are shared by all that call from the same. */
@@ -333,7 +335,20 @@ export interface QueueReader extends AsyncDisposable {
   holds(): Promise<StandingHold[]>
 }
 
-export interface Queue extends QueueReader {
+/** What admins may do, from a process of their own too. */
+export interface QueueControl extends QueueReader {
+  /** Acts on what the filter finds now. */
+  steer(act: Act, filter: Filter, by: OperatorAct): Promise<Steered>
+  hold(scope: StandingHold['scope'], by: OperatorAct): Promise<Steered>
+  unhold(scope: StandingHold['scope'], by: OperatorAct): Promise<Steered>
+  /** A copy of the whole store that can be opened in place of it. */
+  backup(path: string): Promise<void>
+  engine(): Promise<EngineStatus>
+  /** Who shares the queue, in order of their start. */
+  processes(): Promise<ProcessEntry[]>
+}
+
+export interface Queue extends QueueControl {
   /** A new id, in order of time. */
   newId(): MessageId
   /**
@@ -341,9 +356,6 @@ export interface Queue extends QueueReader {
    * waits for nothing.
    */
   refuses(): 'full' | 'away' | undefined
-  engine(): EngineStatus
-  /** Who shares the queue, in order of their start. */
-  processes(): Promise<ProcessEntry[]>
   /** Stores content outside the schedule's transaction; what is never accepted is swept. Rejects with `QueueError`. */
   store(id: MessageId, chunks: AsyncIterable<Uint8Array> | Uint8Array): Promise<ContentRef>
   /** Takes back what `store` took, when it is not going to be accepted. */
@@ -389,11 +401,4 @@ export interface Queue extends QueueReader {
    * holds: then it is to give back as many as it can. Answers how many it may have from now on.
    */
   borrow(site: string, held: number, wanted: number, limit: number): Promise<number>
-
-  /** Acts on what the filter finds now. */
-  steer(act: Act, filter: Filter, by: OperatorAct): Promise<Steered>
-  hold(scope: StandingHold['scope'], by: OperatorAct): Promise<Steered>
-  unhold(scope: StandingHold['scope'], by: OperatorAct): Promise<Steered>
-  /** A copy of the whole store that can be opened in place of it. */
-  backup(path: string): Promise<void>
 }

@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { startControl, type Status } from '../../src/admin/control.ts'
+import { startControl } from '../../src/admin/control.ts'
 import { openControl } from '../../src/admin/remote.ts'
 import { systemClock } from '../../src/base/clock.ts'
 import type { Queue } from '../../src/queue/port.ts'
@@ -24,14 +24,14 @@ afterEach(async () => {
 })
 
 function start(where: string): Promise<AsyncDisposable> {
-  return startControl({ folder: where, queue, status: () => ({ pid: 1 }) as Status })
+  return startControl({ folder: where, queue })
 }
 
 test('a relay answers on its socket, and is gone when it has stopped', async () => {
   expect(await openControl(folder)).toBeUndefined()
   const control = await start(folder)
   const remote = await openControl(folder)
-  expect(await remote!.status()).toMatchObject({ pid: 1 })
+  expect(await remote!.engine()).toMatchObject({ engine: 'sqlite' })
   expect(await remote!.find({}, { limit: 10 })).toMatchObject({ entries: [] })
   await control[Symbol.asyncDispose]()
   await expect(remote!.holds()).rejects.toThrow('The relay has stopped')
@@ -42,7 +42,7 @@ test('a socket that a killed relay left is replaced', async () => {
   await writeFile(join(folder, 'control.sock'), '')
   await using _control = await start(folder)
   await using remote = await openControl(folder)
-  expect(await remote!.status()).toMatchObject({ pid: 1 })
+  expect(await remote!.engine()).toMatchObject({ engine: 'sqlite' })
 })
 
 test('a data folder with a path too long for a socket has one all the same', async () => {
@@ -50,7 +50,7 @@ test('a data folder with a path too long for a socket has one all the same', asy
   await mkdir(deep)
   await using _control = await start(deep)
   await using remote = await openControl(deep)
-  expect(await remote!.status()).toMatchObject({ pid: 1 })
+  expect(await remote!.engine()).toMatchObject({ engine: 'sqlite' })
 })
 
 test('what goes wrong in the queue is told as a sentence', async () => {
@@ -80,6 +80,6 @@ for (const [what, text] of broken) {
     await new Promise((resolve) => socket.once('data', resolve).once('close', resolve))
     socket.destroy()
     await using remote = await openControl(folder)
-    expect(await remote!.status()).toMatchObject({ pid: 1 })
+    expect(await remote!.engine()).toMatchObject({ engine: 'sqlite' })
   })
 }

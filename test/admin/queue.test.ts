@@ -24,19 +24,7 @@ beforeEach(async () => {
     diskReserve: 0,
   })
   queue = opened
-  control = await startControl({
-    folder,
-    queue: opened,
-    status: () => ({
-      version: '1.2.3',
-      pid: process.pid,
-      hostname: 'relay.example',
-      startedAt: 0,
-      listeners: [],
-      config: '',
-      data: folder,
-    }),
-  })
+  control = await startControl({ folder, queue: opened })
 })
 
 afterEach(async () => {

@@ -42,6 +42,7 @@ function openWorld(): World {
           wish: { replicas: 0, relaxed: false },
           about: () => ({
             name: 'test',
+            hostname: 'relay.test',
             roles: ['listen', 'deliver'],
             sources: ['test'],
             listeners: [],

@@ -1,21 +1,20 @@
 // `waypost send`: a test message through the relay, and its trace as it happens.
 
+import { hostname as hostName } from 'node:os'
 import type { Command } from 'commander'
 import { pause } from '../../base/clock.ts'
 import { printable } from '../../base/escape.ts'
 import { formatAddress, parseAddress } from '../../mail/address.ts'
 import { isEnd } from '../../mail/outcome.ts'
-import type { MessageId, Trace } from '../../queue/port.ts'
+import type { MessageId, ProcessEntry, QueueControl, Trace } from '../../queue/port.ts'
 import { askSecret, readInput } from '../ask.ts'
 import { CommandError, type Context } from '../context.ts'
-import type { Status } from '../control.ts'
 import { handIn, type Login, type Server } from '../conversation.ts'
 import { explainNow, onTerminal, Story } from '../explain.ts'
 import { optionOf, readText, readTime } from '../options.ts'
 import { jsonFact, jsonNow } from '../plain.ts'
 import { command, type Act } from '../program.ts'
 import { openRelay } from '../reach.ts'
-import type { Remote } from '../remote.ts'
 
 interface SendOptions {
   readonly from?: string
@@ -47,7 +46,7 @@ async function send(context: Context, to: string[], options: SendOptions): Promi
   const recipients = to.map(sound)
   const given = options.from === undefined ? undefined : sound(options.from)
   await using relay = await openRelay(context)
-  const { hostname, listeners } = await relay.status()
+  const { hostname, listeners } = listeningOf(await relay.processes())
   const from = given ?? sound(`${localPart(context.who)}@${hostname}`)
   const login = await loginOf(context, options)
   const server = serverOf(listeners, login)
@@ -67,7 +66,7 @@ const POLL = 100
 /** Prints facts as they come in, until every recipient has ended or the time is over. */
 async function follow(
   context: Context,
-  relay: Remote,
+  relay: QueueControl,
   id: MessageId,
   options: SendOptions,
 ): Promise<Trace> {
@@ -107,15 +106,36 @@ function tellEnd(context: Context, trace: Trace, { json }: SendOptions): void {
     )
 }
 
+/** A relay that listens: on this machine where one does, else anywhere. */
+function listeningOf(processes: readonly ProcessEntry[]): {
+  readonly hostname: string
+  readonly listeners: readonly Server[]
+} {
+  const alive = processes.filter(({ isDead, listeners }) => !isDead && listeners.length > 0)
+  const found = alive.find(({ host }) => host === hostName()) ?? alive[0]
+  if (found === undefined)
+    throw new CommandError('No relay listens: start one with `waypost start`')
+  const { host, hostname, listeners } = found
+  const machine = host === hostName() ? '127.0.0.1' : host
+  return { hostname, listeners: listeners.map((url) => serverAt(url, machine)) }
+}
+
+/** @param machine where a listener is reached that is bound to every address */
+function serverAt(url: string, machine: string): Server {
+  const [, scheme, host = '', port] = /^([a-z]+):\/\/(.*):(\d+)$/.exec(url) ?? []
+  const plain = host.replace(/^\[|\]$/g, '')
+  const reached = plain === '0.0.0.0' || plain === '::' ? machine : plain
+  return { scheme: scheme as Server['scheme'], host: reached, port: Number(port) }
+}
+
 /** Who logs in goes where that is asked for; who does not, where it is not. */
-function serverOf(listeners: Status['listeners'], login: Login | undefined): Server {
+function serverOf(listeners: readonly Server[], login: Login | undefined): Server {
   const isPlain = ({ scheme }: Server): boolean => scheme === 'smtp'
   const server = listeners.find((each) => isPlain(each) === (login === undefined)) ?? listeners[0]
   if (server === undefined) throw new CommandError('The relay listens nowhere: see WAYPOST_LISTEN')
   if (login === undefined && !isPlain(server))
     throw new CommandError('The relay takes mail only from users: add --user NAME')
-  const host = server.host === '0.0.0.0' ? '127.0.0.1' : server.host === '::' ? '::1' : server.host
-  return { ...server, host }
+  return server
 }
 
 async function loginOf(context: Context, options: SendOptions): Promise<Login | undefined> {

@@ -3,14 +3,19 @@
 
 import type { Command } from 'commander'
 import type { State } from '../../mail/outcome.ts'
-import type { Act as QueueAct, Filter, StandingHold, Steered } from '../../queue/port.ts'
+import type {
+  Act as QueueAct,
+  Filter,
+  QueueControl,
+  StandingHold,
+  Steered,
+} from '../../queue/port.ts'
 import { confirm } from '../ask.ts'
 import { CommandError, type Context } from '../context.ts'
 import { addFilters, checkIds, filterOf, givenFilters, type FilterOptions } from '../filter.ts'
 import { jsonLine } from '../plain.ts'
 import { command, type Act } from '../program.ts'
 import { openRelay } from '../reach.ts'
-import type { Remote } from '../remote.ts'
 
 type Scope = StandingHold['scope']
 
@@ -105,7 +110,7 @@ async function steer(
 }
 
 /** A hold by scope stands from now on; a release by scope ends one that was named so. */
-async function isStanding(relay: Remote, act: QueueAct, scope: Scope): Promise<boolean> {
+async function isStanding(relay: QueueControl, act: QueueAct, scope: Scope): Promise<boolean> {
   if (act !== 'release') return act === 'hold'
   return (await relay.holds()).some((hold) => scopeName(hold.scope) === scopeName(scope))
 }
@@ -138,7 +143,7 @@ const PREVIEW = 100_000
 
 async function mayAct(
   context: Context,
-  relay: Remote,
+  relay: QueueControl,
   act: QueueAct,
   filter: Filter,
   options: SteerOptions,
@@ -159,7 +164,7 @@ async function mayAct(
 }
 
 async function countFitting(
-  relay: Remote,
+  relay: QueueControl,
   filter: Filter,
 ): Promise<{ count: number; more: boolean }> {
   let count = 0

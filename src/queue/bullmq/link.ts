@@ -59,7 +59,8 @@ export class Link implements AsyncDisposable {
   constructor(options: LinkOptions) {
     this.#options = options
     this.#since = steady(options.clock)
-    const connect = (purpose: string): Redis => connectionTo(options, purpose)
+    const connect = (purpose: string): Redis =>
+      connectionTo(options.address, `${options.name}-${purpose}`)
     this.work = connect('work')
     this.accepting = connect('accept')
     this.reading = connect('read')
@@ -165,13 +166,14 @@ export class Link implements AsyncDisposable {
   }
 }
 
-function connectionTo({ address, name }: LinkOptions, purpose: string): Redis {
+/** Not connected yet; `purpose` is how CLIENT LIST shows it. */
+export function connectionTo(address: RedisAddress, purpose: string): Redis {
   const options: RedisOptions = {
     ...placeOf(address),
     ...(address.user === undefined ? {} : { username: address.user }),
     ...(address.password === undefined ? {} : { password: address.password }),
     db: address.database,
-    connectionName: `waypost-${name}-${purpose}`,
+    connectionName: `waypost-${purpose}`,
     protocol: 2,
     lazyConnect: true,
     enableOfflineQueue: false,

@@ -37,6 +37,7 @@ import type { LinkChange } from './link.ts'
 import { Memory } from './memory.ts'
 import { Beat, isOwnId, newProcessId, tagOf } from './process.ts'
 import { Reading, scopeName } from './reading.ts'
+import { BACKUP } from './remote.ts'
 import { acceptRow, dueAfter, loadedDelivery, settleRow } from './rows.ts'
 import type { AcceptRow, LoadedRow } from './rows.ts'
 import { statusOf } from './status.ts'
@@ -56,7 +57,7 @@ export interface BullmqOptions {
   /** How long a message is remembered after its end, in milliseconds; 7 days by default. */
   readonly historyAge?: number
   /** Bytes of history above which the oldest is forgotten sooner; 1 GB by default. */
-  readonly historySize?: number
+  readonly historySize?: number | undefined
   /** How long a lease lasts that nobody renews; 30 seconds by default. */
   readonly leaseMilliseconds?: number
   /** Bytes of mail kept in memory between acceptance and first attempt. */
@@ -177,7 +178,7 @@ class BullmqQueue implements Queue {
     return this.#memory?.isFull === true ? 'full' : undefined
   }
 
-  engine(): EngineStatus {
+  async engine(): Promise<EngineStatus> {
     return statusOf(this.#options.address, this.#link, this.#memory)
   }
 
@@ -585,6 +586,3 @@ interface Notice {
   readonly mail: NewMail
   readonly row: AcceptRow
 }
-
-const BACKUP =
-  'The queue is in Redis, which has its own backups: copy its appendonlydir, or run redis-cli --rdb FILE'

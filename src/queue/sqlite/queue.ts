@@ -35,8 +35,8 @@ export interface SqliteOptions {
   readonly clock: Clock
   /** How long a message is remembered after its end, in milliseconds; 7 days by default. */
   readonly historyAge?: number
-  /** Bytes of history above which the oldest is forgotten sooner; 4 GB by default. */
-  readonly historySize?: number
+  /** Bytes of history above which the oldest is forgotten sooner; 10 GB by default. */
+  readonly historySize?: number | undefined
   /** Free bytes under which nothing new is accepted; by default the smaller of 1 GB and 5 %. */
   readonly diskReserve?: number | undefined
   readonly report?: Report
@@ -86,7 +86,7 @@ interface Parts {
 }
 
 const nothing = (): void => {}
-const NOBODY: About = { name: '', roles: [], sources: [], listeners: [] }
+const NOBODY: About = { name: '', hostname: '', roles: [], sources: [], listeners: [] }
 
 class SqliteQueue implements Queue {
   #options: SqliteOptions
@@ -117,7 +117,7 @@ class SqliteQueue implements Queue {
     const gone = (): readonly number[] => this.#fresh.gone()
     const answered = (answers: Answers, count: number): void => this.#answered(answers, count)
     this.#batches = new Batches({ worker, clock, gone, answered })
-    const { historyAge = WEEK, historySize = 4 * GIGABYTE } = options
+    const { historyAge = WEEK, historySize = 10 * GIGABYTE } = options
     const batches = this.#batches
     const report = this.#report
     this.#chores = new Chores({
@@ -320,7 +320,7 @@ class SqliteQueue implements Queue {
     return this.#parts.disk.isFull ? 'full' : undefined
   }
 
-  engine(): EngineStatus {
+  async engine(): Promise<EngineStatus> {
     const trouble = 'Free space is under WAYPOST_DISK_RESERVE: no mail is taken'
     return {
       engine: 'sqlite',

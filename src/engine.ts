@@ -1,0 +1,32 @@
+// Which engine keeps the queue, from the settings; each is loaded only where it is used.
+
+import type { Clock } from './base/clock.ts'
+import type { Report } from './mail/event.ts'
+import type { RedisPlace } from './admin/context.ts'
+import type { About, Queue } from './queue/port.ts'
+import type { Settings } from './settings.ts'
+
+export interface EngineWorld {
+  readonly clock: Clock
+  readonly report: Report
+  readonly about: () => About
+}
+
+export async function openEngine(settings: Settings, world: EngineWorld): Promise<Queue> {
+  const { data: folder, history, diskReserve } = settings
+  const shared = { ...world, historyAge: history.age, historySize: history.size }
+  const place = redisPlace(settings)
+  if (place === undefined) {
+    const { openSqliteQueue } = await import('./queue/sqlite/queue.ts')
+    return openSqliteQueue({ ...shared, folder, diskReserve })
+  }
+  const { openBullmqQueue } = await import('./queue/bullmq/queue.ts')
+  return openBullmqQueue({ ...shared, ...place })
+}
+
+/** Where the queue is, when it is in Redis. */
+export function redisPlace(settings: Settings): RedisPlace | undefined {
+  const { redis: address, redisPrefix: prefix, redisReplicas: replicas, durability } = settings
+  if (address === undefined) return undefined
+  return { address, prefix, wish: { replicas, relaxed: durability === 'relaxed' } }
+}

@@ -1,0 +1,88 @@
+// The queue in Redis for commands: read and steered over one connection from any machine that reaches it,
+// whether a relay runs or not, and whatever the server promises.
+
+import type { Redis } from 'ioredis'
+
+import { steady, systemClock } from '../../base/clock.ts'
+import type { EngineStatus, QueueControl } from '../port.ts'
+import { formatAddress } from './address.ts'
+import type { RedisAddress } from './address.ts'
+import { Caller } from './caller.ts'
+import { durabilityOf, readFacts } from './durability.ts'
+import type { DurabilityWish } from './durability.ts'
+import { prefixOf } from './keys.ts'
+import { connectionTo, reasonOf } from './link.ts'
+import { newProcessId } from './process.ts'
+import { Reading } from './reading.ts'
+import { defineScripts } from './scripts.ts'
+import { describe } from './status.ts'
+import { Steering } from './steering.ts'
+import { createServerTime } from './time.ts'
+
+export interface RemoteOptions {
+  readonly address: RedisAddress
+  readonly prefix: string
+  readonly wish: DurabilityWish
+}
+
+/** Rejects with what is wrong when Redis cannot be reached. */
+export async function openBullmqRemote(options: RemoteOptions): Promise<QueueControl> {
+  const { redis, caller, time } = await openCaller(options)
+  const prefix = caller.prefix
+  const reading = new Reading(redis, prefix, systemClock, time)
+  const now = (): number => systemClock.now()
+  const steering = new Steering({ redis, caller, reading, heard: () => {}, now })
+  return {
+    find: reading.find.bind(reading),
+    counts: reading.counts.bind(reading),
+    trace: reading.trace.bind(reading),
+    suspensions: reading.suspensions.bind(reading),
+    holds: reading.holds.bind(reading),
+    processes: reading.processes.bind(reading),
+    steer: steering.steer.bind(steering),
+    hold: steering.hold.bind(steering),
+    unhold: steering.unhold.bind(steering),
+    backup: () => Promise.reject(new Error(BACKUP)),
+    engine: () => engineOf(redis, options),
+    async [Symbol.asyncDispose]() {
+      redis.disconnect()
+    },
+  }
+}
+
+export const BACKUP =
+  'The queue is in Redis, which has its own backups: copy its appendonlydir, or run `redis-cli --rdb FILE`'
+
+/** A connection that knows our scripts, and the server's time. */
+export async function openCaller({ address, prefix }: RemoteOptions) {
+  const redis = connectionTo(address, 'command')
+  let failed: Error | undefined
+  redis.on('error', (error: Error) => (failed = error))
+  try {
+    await redis.connect()
+    defineScripts(redis)
+    const time = createServerTime(systemClock)
+    const asked = steady(systemClock)
+    const [seconds, microseconds] = await redis.time()
+    time.learn(Number(seconds) * 1000 + Number(microseconds) / 1000, asked, steady(systemClock))
+    const me = newProcessId()
+    const caller = new Caller({ prefix: prefixOf(prefix), me, clock: systemClock, time })
+    return { redis, caller, time }
+  } catch (error) {
+    redis.disconnect()
+    const reason = reasonOf(failed ?? (error as Error))
+    throw new Error(`Cannot reach Redis at ${formatAddress(address)}: ${reason}`, { cause: error })
+  }
+}
+
+async function engineOf(redis: Redis, { address, wish }: RemoteOptions): Promise<EngineStatus> {
+  const facts = await readFacts(redis)
+  try {
+    return describe(address, facts, durabilityOf(facts, wish, address.kind === 'sentinel'))
+  } catch (error) {
+    const trouble = (error as Error).message
+    const says = 'a relay that starts on this server is refused'
+    const none = { says, isRelaxed: true, wait: { kind: 'nothing' } } as const
+    return { ...describe(address, facts, none), trouble }
+  }
+}
