@@ -5,11 +5,12 @@ import { parseArgs } from 'node:util'
 import { measureBacklog } from './bench/backlog.ts'
 import { measureDestinations } from './bench/destinations.ts'
 import { measureLatency } from './bench/latency.ts'
-import { compareRates } from './bench/rates.ts'
+import { compareRates, compareRedisRates } from './bench/rates.ts'
 import { measureStart } from './bench/start.ts'
 
 const SCENARIOS = {
   rates: (messages: number) => compareRates(messages),
+  redis: (messages: number) => compareRedisRates(messages),
   destinations: (messages: number) => measureDestinations(messages),
   backlog: (messages: number) => measureBacklog(messages),
   latency: (messages: number) => measureLatency(messages),

@@ -1,5 +1,5 @@
-// What the embedded queue costs by itself: messages of 4 KB are accepted, taken and settled
-// through its port, each durable. `node scripts/bench/queue.ts [lanes] [messages] [at once]`.
+// What a queue costs by itself: messages of 4 KB are accepted, taken and settled through its port, each
+// durable. `node scripts/bench/queue.ts [lanes] [messages] [at once] [sqlite or bullmq]`.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -9,21 +9,23 @@ import { systemClock } from '../../src/base/clock.ts'
 import { parseAddress } from '../../src/mail/address.ts'
 import type { Destination } from '../../src/mail/destination.ts'
 import type { Delivery, Lease, NewMail, Queue, Settlement } from '../../src/queue/port.ts'
+import type { Report } from '../../src/mail/event.ts'
+import { readAddress } from '../../src/queue/bullmq/address.ts'
+import { openBullmqQueue } from '../../src/queue/bullmq/queue.ts'
 import { openSqliteQueue } from '../../src/queue/sqlite/queue.ts'
+import { startRedis } from '../../test/peers/redis.ts'
 
-const [lanes = 1, messages = 40_000, atOnce = 40] = process.argv.slice(2).map(Number)
+const [lanes = 1, messages = 40_000, atOnce = 40] = process.argv.slice(2, 5).map(Number)
+const engine = process.argv[5] ?? 'sqlite'
 
-const folder = await mkdtemp(join(tmpdir(), 'waypost-bench-'))
 let [commits, milliseconds] = [0, 0]
-const queue = await openSqliteQueue({
-  folder,
-  clock: systemClock,
-  report: (event) => {
-    if (event.kind !== 'committed') return
-    commits++
-    milliseconds += event.milliseconds
-  },
-})
+const report: Report = (event) => {
+  if (event.kind !== 'committed') return
+  commits++
+  milliseconds += event.milliseconds
+}
+await using parts = new AsyncDisposableStack()
+const { queue, serverCpu } = engine === 'sqlite' ? await openEmbedded() : await openInRedis()
 
 const all = process.cpuUsage()
 const here = process.threadCpuUsage()
@@ -33,16 +35,56 @@ const seconds = (performance.now() - start) / 1000
 const mine = perMessage(process.threadCpuUsage(here))
 const total = perMessage(process.cpuUsage(all))
 const figures = {
+  engine,
   lanes,
   'messages/s': Math.round(messages / seconds),
   'CPU µs a message, this thread with the bench': mine,
-  'CPU µs a message, the queue’s threads': total - mine,
+  'CPU µs a message, other threads': total - mine,
+  'CPU µs a message, Redis': Math.round(((await serverCpu()) * 1e6) / messages),
   'messages a commit': Math.round(messages / commits),
   'ms a commit': Number((milliseconds / commits).toFixed(2)),
 }
 process.stdout.write(`${JSON.stringify(figures)}\n`)
-await queue[Symbol.asyncDispose]()
-await rm(folder, { recursive: true })
+
+interface Opened {
+  readonly queue: Queue
+  /** Seconds. */
+  readonly serverCpu: () => Promise<number>
+}
+
+async function openEmbedded(): Promise<Opened> {
+  const folder = await mkdtemp(join(tmpdir(), 'waypost-bench-'))
+  parts.defer(() => rm(folder, { recursive: true }))
+  const opened = parts.use(await openSqliteQueue({ folder, clock: systemClock, report }))
+  return { queue: opened, serverCpu: async () => 0 }
+}
+
+async function openInRedis(): Promise<Opened> {
+  const server = parts.use(await startRedis())
+  const client = await server.client()
+  parts.defer(() => client.disconnect())
+  const about = () => ({ name: 'bench', hostname: 'bench.test', sources: [], listeners: [] })
+  const opened = parts.use(
+    await openBullmqQueue({
+      address: readAddress(server.url),
+      clock: systemClock,
+      report,
+      wish: { replicas: 0, relaxed: false },
+      about: () => ({ ...about(), roles: ['listen', 'deliver'] }),
+    }),
+  )
+  return {
+    queue: opened,
+    async serverCpu() {
+      const info = await client.info('cpu')
+      if (process.env['STATS'] !== undefined)
+        process.stdout.write(await client.info('commandstats'))
+      const read = (name: string): number =>
+        Number(new RegExp(`^${name}:([\\d.]+)`, 'm').exec(info)![1])
+      return read('used_cpu_user') + read('used_cpu_sys')
+    },
+  }
+}
 
 function perMessage({ user, system }: { user: number; system: number }): number {
   return Math.round((user + system) / messages)
@@ -92,7 +134,7 @@ async function mailOf(queue: Queue, lane: number): Promise<NewMail> {
 
 /** Claims and draws as the dispatcher does, with a server that says yes at once. */
 async function deliverAll(queue: Queue): Promise<void> {
-  let [active, delivered, claiming] = [0, 0, false]
+  let [active, delivered, claiming, again] = [0, 0, false, false]
   const { promise, resolve } = Promise.withResolvers<void>()
   const draw = async (lease: Lease): Promise<void> => {
     let taken = await queue.take(lease)
@@ -107,14 +149,16 @@ async function deliverAll(queue: Queue): Promise<void> {
   }
   const claim = async (): Promise<void> => {
     claiming = true
+    again = false
     const leases = await queue.claim(atOnce - active)
     claiming = false
     active += leases.length
     for (const lease of leases) void draw(lease)
-    if (leases.length > 0) wake()
+    if (leases.length > 0 || again) wake()
   }
   const wake = (): void => {
-    if (!claiming && active < atOnce) void claim()
+    if (claiming) again = true
+    else if (active < atOnce) void claim()
   }
   queue.onWake(wake)
   await promise

@@ -46,7 +46,8 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       ...options.environment,
     },
   })
-  await listening(port)
+  const roles = options.environment?.['WAYPOST_ROLES'] ?? 'listen'
+  await listening(roles.includes('listen') ? port : admin)
   const pid = child.pid!
   return {
     port,

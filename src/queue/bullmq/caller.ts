@@ -5,9 +5,7 @@ import type { IRedisTransaction } from 'bullmq'
 import type { Redis } from 'ioredis'
 
 import type { Clock } from '../../base/clock.ts'
-import { QueueError } from '../port.ts'
 import { queueError } from './link.ts'
-import type { Link } from './link.ts'
 import { commandOf } from './scripts.ts'
 import type { ScriptName } from './scripts.ts'
 import type { LeaseTime } from './time.ts'
@@ -77,42 +75,4 @@ export class Caller {
 export function answerOf(reply: unknown): Answer {
   const [value, woken, told] = reply as [unknown, unknown[], unknown[]]
   return { value, woken, told }
-}
-
-export type Reply = readonly [error: Error | null, value: unknown]
-
-/**
- * Executes a transaction and reads every reply. BullMQ's numbers below zero are no errors here: the lock
- * was lost or the job is gone, and our script has set that right. A script that the server forgot
- * fails alone, so the whole is done again: all of it may be said twice.
- */
-export async function execute(
-  link: Link,
-  redis: Redis,
-  fill: () => IRedisTransaction,
-): Promise<readonly unknown[]> {
-  for (let tries = 0; ; tries++) {
-    link.check()
-    const replies = await exec(fill())
-    const failed = replies.find(([error]) => error !== null)?.[0]
-    if (failed === undefined || failed === null) return replies.map(([, value]) => value)
-    if (tries > 0 || !failed.message.startsWith('NOSCRIPT')) throw queueError(failed)
-    await loadScripts(redis)
-  }
-}
-
-async function exec(multi: IRedisTransaction): Promise<readonly Reply[]> {
-  try {
-    const replies = await multi.exec()
-    if (replies === null) throw new QueueError('failing', 'Redis did not execute a transaction')
-    return replies as readonly Reply[]
-  } catch (error) {
-    throw queueError(error)
-  }
-}
-
-// ioredis remembers by connection what it has sent, and does not see that one of a transaction failed.
-async function loadScripts(redis: Redis): Promise<void> {
-  const { scriptsSet } = redis as unknown as { scriptsSet: Record<string, { lua: string }> }
-  for (const { lua } of Object.values(scriptsSet)) await redis.script('LOAD', lua)
 }

@@ -23,7 +23,9 @@ import type { Settlement, StandingHold, Steered, Suspension, Taken, Trace } from
 import { freshDelivery } from '../settled.ts'
 import { Accepting } from './accepting.ts'
 import type { RedisAddress } from './address.ts'
-import { answerOf, Caller, execute } from './caller.ts'
+import { Batches } from './batches.ts'
+import type { Fill } from './batches.ts'
+import { answerOf, Caller } from './caller.ts'
 import type { Answer } from './caller.ts'
 import { Chores } from './chores.ts'
 import { RedisContent, storeContent } from './content.ts'
@@ -31,7 +33,7 @@ import type { Chunks, ContentStore } from './content.ts'
 import type { DurabilityWish, ServerFacts } from './durability.ts'
 import { eventOf } from './echo.ts'
 import { laneOf, prefixOf } from './keys.ts'
-import { beginTransaction, Lanes } from './lanes.ts'
+import { Lanes } from './lanes.ts'
 import { Link } from './link.ts'
 import type { LinkChange } from './link.ts'
 import { Memory } from './memory.ts'
@@ -99,6 +101,7 @@ class BullmqQueue implements Queue {
   #lanes: Lanes
   #beat: Beat
   #accepting: Accepting
+  #batches: Batches
   #store: ContentStore
   #fresh: FreshMail<MessageId>
   #reading: Reading
@@ -144,6 +147,7 @@ class BullmqQueue implements Queue {
     const committed = (milliseconds: number, operations: number): void =>
       this.#report({ kind: 'committed', at: clock.now(), milliseconds, operations })
     this.#accepting = new Accepting(link, committed)
+    this.#batches = new Batches({ link, redis, committed })
   }
 
   async open(): Promise<void> {
@@ -198,7 +202,7 @@ class BullmqQueue implements Queue {
     this.#fresh.keep(id, mail)
     try {
       const replies = await this.#accepting.accept({
-        fill: () => this.#acceptance(mail, row),
+        fill: this.#acceptance(mail, row),
         withdraw: () => this.#withdraw(row),
       })
       return this.#accepted(replies)
@@ -214,18 +218,14 @@ class BullmqQueue implements Queue {
     return acceptRow(mail, id, keeper, this.#store.chunksOf(mail.content), after)
   }
 
-  #acceptance(mail: NewMail, row: AcceptRow): ReturnType<typeof beginTransaction> {
-    const multi = beginTransaction(this.#link.accepting)
-    this.#addAccept(multi, mail, row)
-    return multi
-  }
-
-  #addAccept(multi: ReturnType<typeof beginTransaction>, mail: NewMail, row: AcceptRow): void {
-    for (const [index, delivery] of mail.deliveries.entries()) {
-      const lane = this.#lanes.get(delivery.destination)
-      lane.add(multi, `${row.given.id}-${index + 1}`, delivery, mail.at)
+  #acceptance(mail: NewMail, row: AcceptRow): Fill {
+    return (multi) => {
+      for (const [index, delivery] of mail.deliveries.entries()) {
+        const lane = this.#lanes.get(delivery.destination)
+        lane.add(multi, `${row.given.id}-${index + 1}`, delivery, mail.at)
+      }
+      this.#caller.join(multi, 'accept', row.given, row.content, ...row.fields)
     }
-    this.#caller.join(multi, 'accept', row.given, row.content, ...row.fields)
   }
 
   #accepted(replies: readonly unknown[]): MessageId {
@@ -310,11 +310,9 @@ class BullmqQueue implements Queue {
     const words = await this.#fetchWords(lease)
     const given = { lane: lane.name, lease: lease.id }
     for (;;) {
-      const replies = await execute(this.#link, this.#link.work, () => {
-        const multi = beginTransaction(this.#link.work)
+      const replies = await this.#batches.call((multi) => {
         lane.fetch(multi, words)
         this.#caller.join(multi, 'took', given)
-        return multi
       })
       const taken = await this.#taken(answerOf(replies.at(-1)), lease)
       if (taken !== 'again') return taken
@@ -331,16 +329,11 @@ class BullmqQueue implements Queue {
     next?: Lease,
   ): Promise<Taken | undefined> {
     const notices = await this.#noticeRows(settlement)
-    const started = performance.now()
     const goesOn = next !== undefined && next.id === delivery.lease
-    const replies = await execute(this.#link, this.#link.work, () => {
-      const multi = beginTransaction(this.#link.work)
+    const replies = await this.#batches.call((multi) => {
       this.#addSettle(multi, delivery, settlement, goesOn, notices[0]?.row.given.after)
-      for (const { mail, row } of notices) this.#addAccept(multi, mail, row)
-      return multi
+      for (const { mail, row } of notices) this.#acceptance(mail, row)(multi)
     })
-    const milliseconds = performance.now() - started
-    this.#report({ kind: 'committed', at: this.#clock.now(), milliseconds, operations: 1 })
     const place = delivery.lease === undefined ? 0 : 1
     this.#tellNotices(notices, replies)
     const taken = await this.#taken(answerOf(replies[place]), next)
@@ -349,7 +342,7 @@ class BullmqQueue implements Queue {
   }
 
   #addSettle(
-    multi: ReturnType<typeof beginTransaction>,
+    multi: Parameters<Fill>[0],
     delivery: Delivery,
     settlement: Settlement,
     next: boolean,

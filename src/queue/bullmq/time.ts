@@ -9,18 +9,18 @@ export interface LeaseTime {
   now(): number
   /**
    * The server said this was its time (in milliseconds) between two moments of the own clock.
-   * Answers by how much we were wrong.
+   * Answers by how much we were wrong; the first time we knew nothing.
    */
   learn(server: number, asked: number, answered: number): number
 }
 
 export function createServerTime(clock: Clock): LeaseTime {
-  let offset = 0
+  let offset: number | undefined
   return {
-    now: () => Math.floor(steady(clock) + offset),
+    now: () => Math.floor(steady(clock) + (offset ?? 0)),
     learn(server, asked, answered) {
       const found = server - (asked + answered) / 2
-      const wrong = found - offset
+      const wrong = offset === undefined ? 0 : found - offset
       offset = found
       return wrong
     },
