@@ -22,7 +22,13 @@ export interface RedisOptions {
   readonly program?: string
 }
 
-const DURABLE = { appendonly: 'yes', appendfsync: 'always', save: '' }
+const DURABLE = {
+  appendonly: 'yes',
+  appendfsync: 'always',
+  save: '',
+  'auto-aof-rewrite-min-size': '1gb',
+  'hash-max-listpack-value': '2048',
+}
 
 /** The server's program; throws what to do when there is none. */
 export async function redisProgram(): Promise<string> {

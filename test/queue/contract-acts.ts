@@ -108,6 +108,19 @@ export function contractOfActs(open: Open): void {
     expect(await queue.claim(1)).toEqual([])
   })
 
+  test('acts on a delivery under way follow the recipients that one of them has parted', async () => {
+    await using opened = await open()
+    const { queue, clock } = opened
+    const id = await send(queue, clock, { to: ['a@far.example', 'b@far.example'] })
+    const { delivery } = await takeOne(queue)
+    await queue.steer('hold', { to: 'b@far.example' }, WHO)
+    await queue.steer('release', { ids: [id] }, WHO)
+    await queue.steer('hold', { to: 'a@far.example' }, WHO)
+    const later = attempt(clock, delivery, (n) => deferred(n, clock.now()))
+    await queue.settle(delivery, later)
+    expect(await statesOf(queue, id)).toEqual(['held', 'waiting'])
+  })
+
   test('a standing hold covers what waits, what is under way and what comes', async () => {
     await using opened = await open()
     const { queue, clock } = opened

@@ -5,8 +5,10 @@ import type { IRedisTransaction } from 'bullmq'
 import type { Redis } from 'ioredis'
 
 import { QueueError } from '../port.ts'
+import { isForgotten } from './caller.ts'
 import { beginTransaction } from './lanes.ts'
 import { queueError } from './link.ts'
+import { loadLibrary } from './library.ts'
 import type { Link } from './link.ts'
 
 export interface BatchOptions {
@@ -22,7 +24,7 @@ export type Fill = (multi: IRedisTransaction) => void
 
 interface Waiting {
   readonly fill: Fill
-  /** It is done again, because the server had forgotten a script. */
+  /** It is done again, because the server had forgotten a function. */
   readonly again: boolean
   readonly resolve: (replies: readonly unknown[]) => void
   readonly reject: (error: QueueError) => void
@@ -93,9 +95,8 @@ export class Batches {
   #answer(waiting: Waiting, replies: readonly Reply[]): void {
     const error = replies.find(([failed]) => failed !== null)?.[0] ?? null
     if (error === null) return waiting.resolve(replies.map(([, value]) => value))
-    if (waiting.again || !error.message.startsWith('NOSCRIPT'))
-      return waiting.reject(queueError(error))
-    void loadScripts(this.#options.redis).then(
+    if (waiting.again || !isForgotten(error)) return waiting.reject(queueError(error))
+    void remind(this.#options.redis).then(
       () => this.#add({ ...waiting, again: true }),
       (failed: unknown) => waiting.reject(queueError(failed)),
     )
@@ -106,7 +107,8 @@ export class Batches {
 const BEFORE = 1
 
 // ioredis remembers by connection what it has sent, and does not see that one of a transaction failed.
-async function loadScripts(redis: Redis): Promise<void> {
+async function remind(redis: Redis): Promise<void> {
+  await loadLibrary(redis)
   const { scriptsSet } = redis as unknown as { scriptsSet: Record<string, { lua: string }> }
   for (const { lua } of Object.values(scriptsSet)) await redis.script('LOAD', lua)
 }

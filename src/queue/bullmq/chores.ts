@@ -5,12 +5,14 @@
 import type { Cancel, Clock } from '../../base/clock.ts'
 import { formatAddress } from '../../mail/address.ts'
 import type { Envelope } from '../../mail/envelope.ts'
+import { formatId, numberAt } from '../ids.ts'
 import type { MessageId } from '../port.ts'
 import type { Answer, Caller } from './caller.ts'
 import type { ContentStore } from './content.ts'
 import type { Link } from './link.ts'
 import type { Memory } from './memory.ts'
 import { scopeOf } from './reading.ts'
+import type { RecipientRow } from './rows.ts'
 import type { Steering } from './steering.ts'
 
 export interface ChoreOptions {
@@ -33,6 +35,8 @@ const EVERY = 10_000
 const STEP = 200
 /** Messages of the history that one step forgets. */
 const FORGOTTEN = 100
+/** And so many such steps a round. */
+const STEPS = 200
 /** About what a message costs that has ended, with its places in the indexes; measured. */
 const ENDED_BYTES = 1900
 
@@ -43,6 +47,7 @@ export class Chores {
   #stopped = false
   #lanes = '0'
   #mended = ''
+  #trimmed = ''
   #rounds = 0
 
   constructor(options: ChoreOptions) {
@@ -154,43 +159,60 @@ export class Chores {
 
   async #trim(): Promise<void> {
     const { clock, historyAge } = this.#options
-    while (!this.#stopped && (await this.#forget(clock.now() - historyAge)) === FORGOTTEN);
+    const before = clock.now() - historyAge
+    for (let step = 0; step < STEPS && !this.#stopped; step++)
+      if (!(await this.#forgetOld(before))) break
     for (let over = await this.#excess(); over > 0 && !this.#stopped; over -= FORGOTTEN)
-      if ((await this.#forget(Infinity)) < FORGOTTEN) return
+      if ((await this.#forget(await this.#oldest('-'))) < FORGOTTEN) break
     await this.#forgetKeys()
+  }
+
+  /** One page of those accepted before then, of which some may have ended later; whether there is more. */
+  async #forgetOld(before: number): Promise<boolean> {
+    const ids = await this.#oldest(this.#trimmed === '' ? '-' : `(${this.#trimmed}`, before)
+    this.#trimmed = ids.length < FORGOTTEN ? '' : ids.at(-1)!
+    await this.#forget(ids, before)
+    return ids.length === FORGOTTEN
+  }
+
+  #oldest(from: string, acceptedBefore?: number): Promise<string[]> {
+    const { link, caller } = this.#options
+    const to = acceptedBefore === undefined ? '+' : `(${formatId(numberAt(acceptedBefore))}`
+    return link.work.zrangebylex(`${caller.prefix}/done`, from, to, 'LIMIT', 0, FORGOTTEN)
   }
 
   /** Messages by which the history is too large, for its own limit or for the server's memory. */
   async #excess(): Promise<number> {
     const { link, caller, historySize, memory } = this.#options
-    const ended = await link.work.zcard(`${caller.prefix}/ended`)
+    const ended = await link.work.zcard(`${caller.prefix}/done`)
     const bytes = Math.max(ended * ENDED_BYTES - historySize, memory.historyExcess)
     return Math.min(ended, Math.ceil(bytes / ENDED_BYTES))
   }
 
-  /** Forgets the oldest that ended before then; answers how many. */
-  async #forget(before: number): Promise<number> {
+  /** Forgets those of them that ended before then; answers how many. */
+  async #forget(ids: readonly string[], before = Infinity): Promise<number> {
+    if (ids.length === 0) return 0
     const { link, caller } = this.#options
     const { prefix } = caller
-    const top = before === Infinity ? '+inf' : `(${before}`
-    const ids = await link.work.zrangebyscore(`${prefix}/ended`, '-inf', top, 'LIMIT', 0, FORGOTTEN)
-    if (ids.length === 0) return 0
     const reading = link.work.pipeline()
-    for (const id of ids) reading.hmget(`${prefix}/m/${id}`, 'env', 'from', 'alias')
+    for (const id of ids) reading.hgetall(`${prefix}/m/${id}`)
     const replies = (await reading.exec())!
     const writing = link.work.pipeline()
+    let forgotten = 0
     for (const [index, id] of ids.entries()) {
-      const [env, from, alias] = replies[index]![1] as (string | null)[]
-      for (const address of addressesOf(env)) writing.zrem(`${prefix}/to`, `${address}\0${id}`)
-      if (typeof from === 'string') writing.zrem(`${prefix}/from`, `${from}\0${id}`)
-      if (typeof alias === 'string') writing.unlink(`${prefix}/alias/${alias}`)
-      writing.zrem(`${prefix}/messages`, id)
+      const fields = replies[index]![1] as Record<string, string>
+      if (endOf(fields) >= before) continue
+      forgotten++
+      for (const address of addressesOf(fields['env']))
+        writing.zrem(`${prefix}/to`, `${address}\0${id}`)
+      if (fields['from'] !== undefined) writing.zrem(`${prefix}/from`, `${fields['from']}\0${id}`)
+      if (fields['alias'] !== undefined) writing.unlink(`${prefix}/alias/${fields['alias']}`)
       writing.unlink(`${prefix}/m/${id}`)
       // Last: what an interruption leaves is found again by it.
-      writing.zrem(`${prefix}/ended`, id)
+      writing.zrem(`${prefix}/done`, id)
     }
-    await writing.exec()
-    return ids.length
+    if (forgotten > 0) await writing.exec()
+    return forgotten
   }
 
   /** Keys that may be used again. */
@@ -212,8 +234,14 @@ export class Chores {
   }
 }
 
-function addressesOf(envelope: string | null | undefined): ReadonlySet<string> {
-  if (typeof envelope !== 'string') return new Set()
+/** When its last recipient came to its end. */
+function endOf(fields: Readonly<Record<string, string>>): number {
+  const rows = Object.entries(fields).filter(([name]) => /^r\d+$/.test(name))
+  return Math.max(0, ...rows.map(([, text]) => (JSON.parse(text) as RecipientRow).at ?? 0))
+}
+
+function addressesOf(envelope: string | undefined): ReadonlySet<string> {
+  if (envelope === undefined) return new Set()
   const { recipients } = JSON.parse(envelope) as Envelope
   return new Set(recipients.map(({ address }) => formatAddress(address)))
 }

@@ -82,7 +82,8 @@ function afterColon(line: string): string {
   return line.slice(line.indexOf(':') + 1)
 }
 
-const OLDEST = [6, 2]
+/** From here on it keeps functions. */
+const OLDEST = [7, 0]
 /** From here on a client can wait until what it wrote is synced: WAITAOF. */
 const CAN_WAIT = [7, 2]
 
@@ -93,7 +94,7 @@ export function durabilityOf(
   sentinel: boolean,
 ): Durability {
   if (!isAtLeast(facts.compatible, OLDEST))
-    throw new Error(`${nameOf(facts)} is too old: 6.2 is the oldest that serves`)
+    throw new Error(`${nameOf(facts)} is too old: 7.0 is the oldest that serves`)
   if (facts.role !== 'master')
     throw new Error(`${nameOf(facts)} is a ${facts.role}, not a master: name the master`)
   if (facts.maxMemoryPolicy !== 'noeviction')

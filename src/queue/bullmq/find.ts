@@ -84,32 +84,42 @@ async function* idsOf(
 ): AsyncGenerator<readonly MessageId[]> {
   const { ids, acceptedBefore, acceptedAfter } = filter
   if (ids !== undefined) return yield* byIds(redis, prefix, ids, top)
-  const [key, start] = indexOf(filter)
+  const [keys, start] = indexesOf(filter)
   const newest = acceptedBefore === undefined ? '~' : formatId(numberAt(acceptedBefore))
   const oldest = acceptedAfter === undefined ? '' : formatId(numberAt(acceptedAfter - SLACK))
   let from = `(${start}${top !== '' && top < newest ? `${top}!` : newest}`
   for (;;) {
-    const page = await redis.zrevrangebylex(
-      `${prefix}/${key}`,
-      from,
-      `[${start}${oldest}`,
-      'LIMIT',
-      0,
-      TOGETHER,
+    const pages = await Promise.all(
+      keys.map((key) =>
+        redis.zrevrangebylex(`${prefix}/${key}`, from, `[${start}${oldest}`, 'LIMIT', 0, TOGETHER),
+      ),
     )
+    const page = merge(pages)
     if (page.length === 0) return
     yield page.map((member) => member.slice(start.length) as MessageId)
     from = `(${page.at(-1)}`
   }
 }
 
-/** The narrowest index, and how its members begin before the id. */
-function indexOf({ to, from, states }: Filter): readonly [key: string, start: string] {
-  if (to?.includes('@') === true) return ['to', `${plainAddress(to)}\0`]
+/** The greatest members of all pages: as far down as each page is known to reach. */
+function merge(pages: readonly (readonly string[])[]): string[] {
+  if (pages.length === 1) return [...pages[0]!]
+  const ends = pages.filter(({ length }) => length === TOGETHER).map((page) => page.at(-1)!)
+  const lowest = ends.reduce((one, other) => (one > other ? one : other), '')
+  const all = new Set(pages.flat().filter((member) => member >= lowest))
+  return [...all].sort().reverse()
+}
+
+/** The narrowest index, and how its members begin before the id; or two that are all there is. */
+function indexesOf({
+  to,
+  from,
+  states,
+}: Filter): readonly [keys: readonly string[], start: string] {
+  if (to?.includes('@') === true) return [['to'], `${plainAddress(to)}\0`]
   if (from === '<>' || from === '' || from?.includes('@') === true)
-    return ['from', `${plainAddress(from)}\0`]
-  if (states?.every((state) => !isEnd(state)) === true) return ['live', '']
-  return ['messages', '']
+    return [['from'], `${plainAddress(from)}\0`]
+  return [states?.every((state) => !isEnd(state)) === true ? ['live'] : ['live', 'done'], '']
 }
 
 async function* byIds(

@@ -13,7 +13,7 @@ import type { RedisAddress } from './address.ts'
 import { durabilityOf, readFacts } from './durability.ts'
 import type { Durability, DurabilityWish, ServerFacts } from './durability.ts'
 import { loadBullmq } from './lanes.ts'
-import { defineScripts } from './scripts.ts'
+import { loadLibrary } from './library.ts'
 
 export interface LinkOptions {
   readonly address: RedisAddress
@@ -107,10 +107,7 @@ export class Link implements AsyncDisposable {
       throw new Error(text, { cause: error })
     }
     for (const redis of this.#all()) redis.removeAllListeners('error')
-    for (const redis of [this.work, this.accepting]) {
-      await loadBullmq(redis)
-      defineScripts(redis)
-    }
+    for (const redis of [this.work, this.accepting]) await loadBullmq(redis)
     await this.#arrive()
     this.#watch()
   }
@@ -160,6 +157,7 @@ export class Link implements AsyncDisposable {
     const { wish, address, arrive } = this.#options
     this.#facts = await readFacts(this.work)
     this.#durability = durabilityOf(this.#facts, wish, address.kind === 'sentinel')
+    await loadLibrary(this.work)
     await arrive(this.#facts)
     if (this.#all().some(({ status }) => status !== 'ready')) throw new Error('it was lost again')
     this.#down = undefined

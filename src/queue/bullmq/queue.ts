@@ -20,7 +20,7 @@ import type {
 } from '../port.ts'
 import type { Lease, MessageId, NewMail, OperatorAct, Page, ProcessEntry, Queue } from '../port.ts'
 import type { Settlement, StandingHold, Steered, Suspension, Taken, Trace } from '../port.ts'
-import { freshDelivery } from '../settled.ts'
+import { factOf, freshDelivery } from '../settled.ts'
 import { Accepting } from './accepting.ts'
 import type { RedisAddress } from './address.ts'
 import { Batches } from './batches.ts'
@@ -224,7 +224,7 @@ class BullmqQueue implements Queue {
         const lane = this.#lanes.get(delivery.destination)
         lane.add(multi, `${row.given.id}-${index + 1}`, delivery, mail.at)
       }
-      this.#caller.join(multi, 'accept', row.given, row.content, ...row.fields)
+      this.#caller.join(multi, 'accept', row.given, ...row.words)
     }
   }
 
@@ -272,7 +272,7 @@ class BullmqQueue implements Queue {
 
   async nextDue(): Promise<number | undefined> {
     const given = { from: this.#wakes.cursors(), full: this.#full.size > 0 }
-    const { value } = await this.#call('next-due', given)
+    const { value } = await this.#call('next_due', given)
     return value === '' ? undefined : Math.max(Number(value), this.#calmUntil)
   }
 
@@ -364,7 +364,8 @@ class BullmqQueue implements Queue {
       ...(after === undefined ? {} : { after }),
       ...(next ? { next: lease! } : {}),
     }
-    this.#caller.join(multi, 'settle', settleRow(base, delivery, settlement))
+    const fact = factOf(id, settlement) ?? ''
+    this.#caller.join(multi, 'settle', settleRow(base, settlement), fact)
   }
 
   async #noticeRows({ notices = [] }: Settlement): Promise<readonly Notice[]> {

@@ -21,6 +21,7 @@ import type {
 import type { Page, ProcessEntry, StandingHold, Suspension, Trace } from '../port.ts'
 import { find, messageOf, readMessages } from './find.ts'
 import { destinationOf } from './keys.ts'
+import type { DeliveryRow } from './rows.ts'
 import type { LeaseTime } from './time.ts'
 
 export class Reading {
@@ -98,12 +99,24 @@ export class Reading {
         .map(([name, count]) => ({ key: name.slice(start.length), count: Number(count) }))
     if (by !== 'state') return beginning(by === 'queue' ? 'q:' : 'd:')
     const queued = beginning('q:').reduce((sum, { count }) => sum + count, 0)
-    const numbers = new Map(all)
-    const [sending, held] = [Number(numbers.get('sending') ?? 0), Number(numbers.get('held') ?? 0)]
+    const held = Number(new Map(all).get('held') ?? 0)
+    const sending = await this.#sending()
     const states = { waiting: queued - sending - held, sending, held }
     return Object.entries(states)
       .filter(([, count]) => count > 0)
       .map(([key, count]) => ({ key, count }))
+  }
+
+  /** Recipients of what is under way. */
+  async #sending(): Promise<number> {
+    const taken = await this.#redis.hkeys(this.#key('taken'))
+    const pipeline = this.#redis.pipeline()
+    for (const delivery of taken) {
+      const at = delivery.lastIndexOf('-')
+      pipeline.hget(this.#key(`m/${delivery.slice(0, at)}`), `d${delivery.slice(at + 1)}`)
+    }
+    const rows = (await pipeline.exec()) ?? []
+    return rows.reduce((sum, [, text]) => sum + waitingIn(text as string | null), 0)
   }
 
   /** By looking at all that is queued. */
@@ -180,11 +193,18 @@ function bandOf(id: MessageId, bounds: readonly number[]): number {
   return band === -1 ? bounds.length : band
 }
 
+function waitingIn(text: string | null): number {
+  return text === null ? 0 : (JSON.parse(text) as DeliveryRow).r.length
+}
+
+/** In order of time: their fields are f<time>.<number>. */
 function factsOf(fields: Readonly<Record<string, string>>): Fact[] {
-  const facts: Fact[] = []
-  for (let n = 1; fields[`f${n}`] !== undefined; n++)
-    facts.push(JSON.parse(fields[`f${n}`]!) as Fact)
-  return facts
+  const found = Object.entries(fields).flatMap(([name, text]) => {
+    const [, at, n] = /^f(\d+)\.(\d+)$/.exec(name) ?? []
+    return at === undefined ? [] : [{ at: Number(at), n: Number(n), text }]
+  })
+  found.sort((one, other) => one.at - other.at || one.n - other.n)
+  return found.map(({ text }) => JSON.parse(text) as Fact)
 }
 
 function acceptedFact(id: MessageId, fields: Readonly<Record<string, string>>): Fact {

@@ -14,7 +14,6 @@ import { prefixOf } from './keys.ts'
 import { connectionTo, reasonOf } from './link.ts'
 import { newProcessId } from './process.ts'
 import { Reading } from './reading.ts'
-import { defineScripts } from './scripts.ts'
 import { describe } from './status.ts'
 import { Steering } from './steering.ts'
 import { createServerTime } from './time.ts'
@@ -60,7 +59,6 @@ export async function openCaller({ address, prefix }: RemoteOptions) {
   redis.on('error', (error: Error) => (failed = error))
   try {
     await redis.connect()
-    defineScripts(redis)
     const time = createServerTime(systemClock)
     const asked = steady(systemClock)
     const [seconds, microseconds] = await redis.time()

@@ -6,7 +6,7 @@ import type { Envelope } from '../../mail/envelope.ts'
 import { formatReply } from '../../mail/reply.ts'
 import type { Delivery, DeliveryId, LastAttempt, MessageId, NewDelivery } from '../port.ts'
 import type { NewMail, OperatorAct, RecipientResult, Settlement } from '../port.ts'
-import { envelopeOf, factOf, isWhole, lastOf } from '../settled.ts'
+import { envelopeOf, isWhole, lastOf } from '../settled.ts'
 
 /** A delivery that has not ended, as the message's hash has it. */
 export interface DeliveryRow {
@@ -48,8 +48,8 @@ export interface AcceptRow {
     readonly from: string
     readonly after?: string
   }
-  readonly content: Uint8Array | string
-  readonly fields: readonly (string | number)[]
+  /** Content, envelope, then fields and values. */
+  readonly words: readonly (Uint8Array | string | number)[]
 }
 
 /**
@@ -70,7 +70,6 @@ export function acceptRow(
     id,
     to,
     from,
-    at,
     ...(id === mail.id ? {} : { alias: mail.id }),
     ...(once === undefined ? {} : { once }),
     ...(chunks === undefined ? {} : { chunks }),
@@ -78,13 +77,14 @@ export function acceptRow(
     deliveries: deliveries.map((delivery, index) => placeOf(delivery, index + 1)),
   }
   const fields: (string | number)[] = ['at', at, 'from', from, 'size', content.size]
-  fields.push('env', JSON.stringify(envelope), 'told', toldOf(mail))
+  fields.push('told', toldOf(mail))
   fields.push('live', deliveries.length, 'last', deliveries.length)
   if (chunks !== undefined) fields.push('chunks', chunks)
   if (id !== mail.id) fields.push('alias', mail.id)
   for (const [index, delivery] of deliveries.entries())
     fields.push(`d${index + 1}`, JSON.stringify(rowOf(delivery, keeper)))
-  return { given, content: chunks === undefined ? (content.bytes ?? '') : '', fields }
+  const bytes = chunks === undefined ? (content.bytes ?? '') : ''
+  return { given, words: [bytes, JSON.stringify(envelope), ...fields] }
 }
 
 export function senderOf({ sender }: Envelope): string {
@@ -99,9 +99,10 @@ function toldOf({ deliveries }: NewMail): string {
   )
 }
 
-function placeOf({ destination, queue, recipients, expireAt, warnAt }: NewDelivery, n: number) {
+function placeOf(delivery: NewDelivery, n: number) {
+  const { destination, queue, priority, recipients, due, expireAt, warnAt } = delivery
   const alarm = Math.min(expireAt, warnAt ?? expireAt)
-  return { n, to: destination, q: queue, c: recipients.length, alarm }
+  return { n, to: destination, q: queue, p: priority, c: recipients.length, due, alarm }
 }
 
 function rowOf(delivery: NewDelivery, keeper: string | undefined): DeliveryRow {
@@ -127,15 +128,13 @@ export interface SettleGiven {
   readonly next?: string
 }
 
-export function settleRow(base: SettleGiven, { id }: Delivery, settlement: Settlement): object {
+export function settleRow(base: SettleGiven, settlement: Settlement): object {
   const { at, results, expireAt, warnAt, moveTo } = settlement
-  const fact = factOf(id, settlement)
   const last = lastOf(settlement)
   return {
     ...base,
     at,
     results: results.map(resultRow),
-    ...(fact === undefined ? {} : { fact }),
     ...(last !== undefined || isWhole(settlement) ? { whole: true } : {}),
     ...(last === undefined ? {} : { last }),
     ...(expireAt === undefined ? {} : { exp: expireAt }),

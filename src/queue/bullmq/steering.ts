@@ -9,7 +9,7 @@ import type { Act, Entry, Filter, OperatorAct, StandingHold, Steered } from '../
 import type { Answer, Caller } from './caller.ts'
 import { scopeName } from './reading.ts'
 import type { Reading } from './reading.ts'
-import type { ScriptName } from './scripts.ts'
+import type { FunctionName } from './library.ts'
 
 const PAGE = 250
 
@@ -79,7 +79,7 @@ export class Steering {
 
   async #pages(
     filter: Filter,
-    name: ScriptName,
+    name: FunctionName,
     given: (entries: readonly Entry[]) => object,
   ): Promise<Steered> {
     let [count, busy] = [0, 0]
@@ -98,7 +98,7 @@ export class Steering {
     return { count, busy }
   }
 
-  async #call(name: ScriptName, given: object): Promise<Answer> {
+  async #call(name: FunctionName, given: object): Promise<Answer> {
     const { caller, redis, heard } = this.#options
     const answer = await caller.call(redis, name, given)
     heard(answer)

@@ -3,7 +3,8 @@
 
 import type { Act, OperatorAct } from '../port.ts'
 import { formatDeliveryId } from '../ids.ts'
-import { addFact, earliestDue, readDelivery, split, writeDelivery } from './delivery.ts'
+import { addFact, earliestDue, liveRecipients } from './delivery.ts'
+import { readDelivery, split, writeDelivery } from './delivery.ts'
 import type { DeliveryState } from './delivery.ts'
 import { tellCancelled } from './echo.ts'
 import { HELD, READY, REFUSED, SWEPT, TAKEN } from './schema.ts'
@@ -37,15 +38,21 @@ export function act(store: Store, message: number, n: number, wish: Wish): Done 
   return 'done'
 }
 
-/** Acts that waited for the attempt, on recipients that it has left. */
+/**
+ * Acts that waited for the attempt, on recipients that it has left: also where an act before has given some
+ * of them a delivery of their own.
+ */
 export function applyPending(store: Store, message: number, n: number, pending: string): void {
-  for (const wish of parsePending(pending)) {
-    const rows = store.sql.liveOf.all(message, n) as unknown as [number][]
-    const recipients = rows.map(([number]) => number).filter((r) => wish.recipients.includes(r))
-    const delivery = readDelivery(store, message, n)
-    if (delivery === undefined || recipients.length === 0) continue
-    if (APPLIES[wish.act](delivery)) apply(store, message, n, { ...wish, recipients })
-  }
+  const parts = new Set([n])
+  for (const wish of parsePending(pending))
+    for (const part of [...parts]) {
+      const delivery = readDelivery(store, message, part)
+      const live = liveRecipients(store, message, part)
+      const recipients = live.filter((r) => wish.recipients.includes(r))
+      if (delivery === undefined || recipients.length === 0) continue
+      if (APPLIES[wish.act](delivery))
+        parts.add(apply(store, message, part, { ...wish, recipients }))
+    }
 }
 
 const APPLIES: Record<Act, (delivery: DeliveryState) => boolean> = {
@@ -56,7 +63,8 @@ const APPLIES: Record<Act, (delivery: DeliveryState) => boolean> = {
   cancel: () => true,
 }
 
-function apply(store: Store, message: number, n: number, wish: Wish): void {
+/** The number of the delivery that it was done to. */
+function apply(store: Store, message: number, n: number, wish: Wish): number {
   notFresh(store, message)
   const { destination } = readDelivery(store, message, n)!
   const part = split(store, message, n, wish.recipients)
@@ -85,6 +93,7 @@ function apply(store: Store, message: number, n: number, wish: Wish): void {
       cancel(store, message, part, wish, delivery)
   }
   store.lanes.recount(destination, store.now)
+  return part
 }
 
 function change(store: Store, message: number, n: number, delivery: DeliveryState): void {

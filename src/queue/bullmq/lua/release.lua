@@ -1,13 +1,12 @@
--- uses: keys records jobs lanes acts settling leases
 -- A lease is given back: given { lease }. What it still has in hand stays its process's until settled.
-local lane = call('HGET', P .. '/lease', given.lease)
-if lane and call('HGET', P .. '/hand', given.lease) then
-  for _, delivery in ipairs(call('LRANGE', inLane(lane, 'active'), 0, -1)) do
-    if call('HGET', P .. '/taken', delivery) == given.lease then
-      call('HSET', P .. '/taken', delivery, me .. '.0')
+define('release', function()
+  local lane = call('HGET', P .. '/lease', given.lease)
+  if lane and call('HGET', P .. '/hand', given.lease) then
+    for _, delivery in ipairs(call('LRANGE', inLane(lane, 'active'), 0, -1)) do
+      if holderOf(delivery) == given.lease then call('HSET', P .. '/taken', delivery, me .. '.0') end
     end
   end
-end
-endLease(given.lease)
-if lane then place(lane) end
-return answer('')
+  endLease(given.lease)
+  if lane then place(lane) end
+  return ''
+end)

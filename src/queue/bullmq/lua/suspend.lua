@@ -1,12 +1,13 @@
--- uses: keys records jobs lanes
 -- Lanes wait until a time, or no longer: given { lanes, until, site, reason }.
-for _, lane in ipairs(given.lanes) do
-  if given['until'] > now then
-    call('HSET', P .. '/suspended', lane,
-      cjson.encode({ ['until'] = given['until'], site = given.site, reason = given.reason }))
-  else
-    call('HDEL', P .. '/suspended', lane)
+define('suspend', function()
+  for _, lane in ipairs(given.lanes) do
+    if given['until'] > now then
+      call('HSET', P .. '/suspended', lane,
+        cjson.encode({ ['until'] = given['until'], site = given.site, reason = given.reason }))
+    else
+      call('HDEL', P .. '/suspended', lane)
+    end
+    place(lane)
   end
-  place(lane)
-end
-return answer('')
+  return ''
+end)

@@ -1,3 +1,6 @@
--- uses: keys records jobs lanes acts settling leases took
 -- After moveToActive: given { lane, lease }.
-return answer(took(given.lane, given.lease))
+define('took', function()
+  local answer, taken = took(given.lane, given.lease)
+  if taken then addHand(given.lane, given.lease) end
+  return answer
+end)

@@ -1,28 +1,34 @@
--- uses: keys records jobs lanes
+-- Whether nobody has begun with the message, and nothing was recorded of it but its acceptance.
+local function isUntouched(id, fields)
+  for i = 1, #fields, 2 do
+    local n = string.match(fields[i], '^d(%d+)$')
+    if string.find(fields[i], '^[fr]%d') or n and holderOf(id .. '-' .. n) then return false end
+  end
+  return #fields > 0
+end
+
 -- Mail whose acceptance could not be confirmed to its client, which will send it again: it goes,
 -- unless somebody has begun with it. Given { id, to, from }.
-local id, key = given.id, messageKey(given.id)
-local last = tonumber(call('HGET', key, 'last') or 0)
-for n = 1, last do
-  local d = readDelivery(id, n)
-  if d == nil or isTaken(id, n) or call('HEXISTS', key, 'facts') == 1 then return answer(0) end
-end
-for n = 1, last do
-  local d = readDelivery(id, n)
-  count('q:' .. d.q, -#d.r)
-  count('d:' .. d.to, -#d.r)
-  markFree(id, n, d)
-  dropJob(laneOf(d.to), id .. '-' .. n)
-  call('ZREM', P .. '/alarm', id .. '-' .. n)
-  place(laneOf(d.to))
-end
-if last == 0 then return answer(0) end
-local chunks = tonumber(call('HGET', key, 'chunks'))
-if chunks == 0 then call('SADD', P .. '/gone', id) end
-for i = 0, (chunks or 0) - 1 do call('UNLINK', P .. '/c/' .. id .. '/' .. i) end
-call('UNLINK', key, P .. '/c/' .. id)
-call('ZREM', P .. '/messages', id)
-call('ZREM', P .. '/live', id)
-for _, address in ipairs(given.to) do call('ZREM', P .. '/to', address .. '\0' .. id) end
-call('ZREM', P .. '/from', given.from .. '\0' .. id)
-return answer(1)
+define('withdraw', function()
+  local id, key = given.id, messageKey(given.id)
+  local fields = call('HGETALL', key)
+  if not isUntouched(id, fields) then return 0 end
+  for i = 1, #fields, 2 do
+    local n = string.match(fields[i], '^d(%d+)$')
+    if n then
+      local d = cjson.decode(fields[i + 1])
+      count('q:' .. d.q, -#d.r)
+      count('d:' .. d.to, -#d.r)
+      markFree(id, n, d)
+      dropJob(laneOf(d.to), id .. '-' .. n)
+      call('ZREM', P .. '/alarm', id .. '-' .. n)
+      place(laneOf(d.to))
+    end
+  end
+  dropContent(id, call('HGET', key, 'chunks'))
+  call('DEL', key)
+  call('ZREM', P .. '/live', id)
+  for _, address in ipairs(given.to) do call('ZREM', P .. '/to', address .. '\0' .. id) end
+  call('ZREM', P .. '/from', given.from .. '\0' .. id)
+  return 1
+end)

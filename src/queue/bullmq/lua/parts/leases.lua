@@ -3,27 +3,23 @@
 -- "process" when a sweep has it.
 
 local function isAlive(lease)
-  local until_ = call('ZSCORE', P .. '/leases', lease)
-  return until_ and tonumber(until_) > steady
+  local time = call('ZSCORE', P .. '/leases', lease)
+  return time and tonumber(time) > steady
 end
 
 local function addIdle(lane, by)
   if call('HINCRBY', P .. '/idle', lane, by) <= 0 then call('HDEL', P .. '/idle', lane) end
 end
 
-local function take(lane, lease, delivery, d)
-  call('HSET', P .. '/taken', delivery, lease)
+-- The lease has one more delivery in hand.
+local function addHand(lane, lease)
   if call('HINCRBY', P .. '/hand', lease, 1) == 1 then addIdle(lane, -1) end
-  count('sending', #d.r)
 end
 
--- The delivery is out of whosever hand had it.
-local function letGo(delivery, holder, d)
-  call('HDEL', P .. '/taken', delivery)
-  if d then count('sending', -#d.r) end
+-- Or one less; whoever has none is idle.
+local function dropHand(holder)
   local lane = call('HGET', P .. '/lease', holder)
-  if not lane then return end
-  if call('HINCRBY', P .. '/hand', holder, -1) > 0 then return end
+  if not lane or call('HINCRBY', P .. '/hand', holder, -1) > 0 then return end
   call('HDEL', P .. '/hand', holder)
   addIdle(lane, 1)
 end
@@ -44,7 +40,8 @@ end
 local function giveBack(delivery, holder)
   local id, n = splitDelivery(delivery)
   local d = readDelivery(id, n)
-  letGo(delivery, holder, d)
+  call('HDEL', P .. '/taken', delivery)
+  dropHand(holder)
   if d == nil then return end
   local pending = d.pend
   d.pend, d.by = nil, nil
@@ -52,7 +49,7 @@ local function giveBack(delivery, holder)
     for _, r in ipairs(d.r) do
       local row = readRecipient(id, r, n, d)
       row.a, row.due = row.a + 1, now
-      writeRecipient(id, r, row)
+      writeRecipient(id, r, d, row)
     end
     d.due = now
     d.last = d.last or {}
@@ -64,21 +61,23 @@ local function giveBack(delivery, holder)
   applyPending(id, n, pending)
 end
 
--- Ends the leases that were not renewed in time, and gives back what they had in hand. For a whole
--- lease after the server came back nothing counts as lapsed: those who had leases return first.
+-- So many at a time.
 local LAPSED = 50
 
 local function calmUntil()
   return tonumber(call('GET', P .. '/calm') or 0)
 end
 
+-- Ends the leases that were not renewed in time, and gives back what they had in hand. For a whole
+-- lease after the server came back nothing counts as lapsed: those who had leases return first.
 local function lapse()
-  if calmUntil() > steady then return end
-  for _, lease in ipairs(call('ZRANGEBYSCORE', P .. '/leases', '-inf', steady, 'LIMIT', 0, LAPSED)) do
+  local lapsed = call('ZRANGEBYSCORE', P .. '/leases', '-inf', steady, 'LIMIT', 0, LAPSED)
+  if #lapsed == 0 or calmUntil() > steady then return end
+  for _, lease in ipairs(lapsed) do
     local lane = call('HGET', P .. '/lease', lease)
     if lane then
       for _, delivery in ipairs(call('LRANGE', inLane(lane, 'active'), 0, -1)) do
-        if call('HGET', P .. '/taken', delivery) == lease then giveBack(delivery, lease) end
+        if holderOf(delivery) == lease then giveBack(delivery, lease) end
       end
     end
     endLease(lease)

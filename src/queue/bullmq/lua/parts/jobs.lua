@@ -11,10 +11,6 @@ local function enqueue(lane, delivery, priority)
   call('ZADD', inLane(lane, 'prioritized'), priority * URGENCY + turn, delivery)
 end
 
-local function registerLane(lane)
-  call('SADD', P .. '/lanes', lane)
-end
-
 local function dropJob(lane, delivery)
   call('ZREM', inLane(lane, 'prioritized'), delivery)
   call('ZREM', inLane(lane, 'delayed'), delivery)
@@ -26,10 +22,9 @@ end
 -- The delivery has its job, and it stands where the record says.
 local function schedule(lane, delivery, d)
   dropJob(lane, delivery)
-  registerLane(lane)
   call('HSET', inLane(lane, delivery), 'name', 'delivery', 'data', cjson.encode({ to = d.to }),
     'opts', cjson.encode({ priority = d.p, removeOnComplete = true }),
-    'timestamp', d.due, 'delay', 0, 'priority', d.p)
+    'timestamp', now, 'delay', math.max(0, d.due - now), 'priority', d.p)
   if d.due <= now then
     enqueue(lane, delivery, d.p)
   else

@@ -27,7 +27,7 @@ local function splitOff(id, n, d, chosen)
   for _, r in ipairs(chosen) do
     local row = readRecipient(id, r, n, d)
     row.d = number
-    writeRecipient(id, r, row)
+    writeRecipient(id, r, part, row)
     part.r[#part.r + 1] = r
     exclude(d.r, r)
   end
@@ -36,11 +36,6 @@ local function splitOff(id, n, d, chosen)
   d.by = nil
   writeDelivery(id, n, d)
   return number, part
-end
-
--- What an operator wants tried now does not wait for the lane's trouble to end.
-local function resume(lane)
-  call('HDEL', P .. '/suspended', lane)
 end
 
 local DO = {
@@ -57,10 +52,11 @@ local DO = {
     for _, r in ipairs(wish.r) do
       local row = readRecipient(id, r, n, d)
       row.due = now
-      writeRecipient(id, r, row)
+      writeRecipient(id, r, d, row)
     end
     d.due = now
-    resume(laneOf(d.to))
+    -- What an operator wants tried now does not wait for the lane's trouble to end.
+    call('HDEL', P .. '/suspended', laneOf(d.to))
     schedule(laneOf(d.to), id .. '-' .. n, d)
   end,
   refuse = function(id, n, d, wish)
@@ -91,7 +87,6 @@ local function apply(id, n, d, wish)
   local number, part = splitOff(id, n, d, wish.r)
   part.by = nil
   local lane = laneOf(part.to)
-  -- The part that was split off has no job yet where it waits.
   DO[wish.act](id, number, part, wish)
   if #part.r == 0 then
     endDelivery(id, number)
@@ -100,43 +95,51 @@ local function apply(id, n, d, wish)
     setAlarm(id, number, part)
   end
   place(lane)
+  return number
 end
 
--- "done", "busy" when it waits for the attempt to end, or "nothing".
-local function act(id, n, wish)
-  local d = readDelivery(id, n)
-  if d == nil then return 'nothing' end
+-- Those of the wish's recipients that still wait in the delivery.
+local function left(wish, d)
   local chosen = {}
   for _, r in ipairs(d.r) do
     if includes(wish.r, r) then chosen[#chosen + 1] = r end
   end
-  if #chosen == 0 then return 'nothing' end
-  wish.r = chosen
-  if isTaken(id, n) then
+  return chosen
+end
+
+-- "done", "busy" when it waits for the attempt to end, or "nothing"; and how many it reached.
+local function act(id, n, wish)
+  local d = readDelivery(id, n)
+  if d == nil then return 'nothing' end
+  wish.r = left(wish, d)
+  if #wish.r == 0 then return 'nothing' end
+  if holderOf(id .. '-' .. n) then
     d.pend = d.pend or {}
     d.pend[#d.pend + 1] = wish
     writeDelivery(id, n, d)
     addAct(id, n, wish)
-    return 'busy', #chosen
+    return 'busy', #wish.r
   end
   if not applies(wish.act, d) then return 'nothing' end
   addAct(id, n, wish)
+  local reached = #wish.r
   apply(id, n, d, wish)
-  return 'done', #chosen
+  return 'done', reached
 end
 
--- Acts that waited for the attempt, on the recipients that it has left.
+-- Acts that waited for the attempt, on the recipients that it has left: also where an act before has
+-- given some of them a delivery of their own.
 local function applyPending(id, n, pending)
+  local parts = { n }
   for _, wish in ipairs(pending or {}) do
-    local d = readDelivery(id, n)
-    if d == nil then return end
-    local left = {}
-    for _, r in ipairs(d.r) do
-      if includes(wish.r, r) then left[#left + 1] = r end
-    end
-    if #left > 0 and applies(wish.act, d) then
-      wish.r = left
-      apply(id, n, d, wish)
+    for at = 1, #parts do
+      local d = readDelivery(id, parts[at])
+      local chosen = d and left(wish, d) or {}
+      if #chosen > 0 and applies(wish.act, d) then
+        local its = { act = wish.act, who = wish.who, why = wish.why, r = chosen }
+        local number = apply(id, parts[at], d, its)
+        if number ~= parts[at] then parts[#parts + 1] = number end
+      end
     end
   end
 end

@@ -1,5 +1,6 @@
 -- Lanes: which of them has work to claim, in three indexes by urgency. A score up to now is the
--- lane's turn among those that can be claimed; a later one is when that will be.
+-- lane's turn among those that can be claimed; a later one is when that will be. `place` says for each
+-- lane where it stands, as "band score".
 local BANDS = 3
 
 local function bandOf(priority)
@@ -11,20 +12,45 @@ local function inBand(band)
   return P .. '/due/' .. band
 end
 
+local function placeOf(lane)
+  local text = call('HGET', P .. '/place', lane)
+  if not text then return nil end
+  local band, score = string.match(text, '^(%d) (.*)$')
+  return tonumber(band), tonumber(score)
+end
+
+local function leavePlace(lane, band)
+  if not band then return end
+  call('ZREM', inBand(band), lane)
+  call('HDEL', P .. '/place', lane)
+end
+
+local function setPlace(lane, before, band, score)
+  if before and before ~= band then call('ZREM', inBand(before), lane) end
+  if not before then call('SADD', P .. '/lanes', lane) end
+  local text = string.format('%.17g', score)
+  call('ZADD', inBand(band), text, lane)
+  call('HSET', P .. '/place', lane, band .. ' ' .. text)
+end
+
+-- Turns of the same millisecond are told apart by what is left of a double's bits.
+local function turn()
+  return now + (call('INCR', P .. '/turn') % FRACTION) / FRACTION
+end
+
 local function suspendedUntil(lane)
   local text = call('HGET', P .. '/suspended', lane)
   if not text then return 0 end
-  local until_ = cjson.decode(text)['until']
-  if until_ > now then return until_ end
+  local time = cjson.decode(text)['until']
+  if time > now then return time end
   call('HDEL', P .. '/suspended', lane)
   return 0
 end
 
 local function isHeldLane(lane)
-  local holds = P .. '/holds'
-  if call('HLEN', holds) == 0 then return false end
-  return call('HEXISTS', holds, 'all') == 1
-    or call('HEXISTS', holds, 'destination:' .. destinationOf(lane)) == 1
+  if not isAnyHold() then return false end
+  return call('HEXISTS', P .. '/holds', 'all') == 1
+    or call('HEXISTS', P .. '/holds', 'destination:' .. destinationOf(lane)) == 1
 end
 
 local function idleLeases(lane)
@@ -48,39 +74,34 @@ local function workOf(lane, spoken)
   return math.max(now, math.floor(tonumber(next[2]) / FRACTION)), priority
 end
 
--- Turns of the same millisecond are told apart by what is left of a double's bits.
-local function turn()
-  return now + (call('INCR', P .. '/turn') % FRACTION) / FRACTION
-end
-
 local function wake(lane, at)
   woken[#woken + 1] = string.format('%.0f %s', at, lane)
   call('PUBLISH', P .. '/wake', string.format('%s %.0f %s', me, at, lane))
 end
 
-local function leaveBands(lane, but)
-  for band = 0, BANDS - 1 do
-    if band ~= but then call('ZREM', inBand(band), lane) end
-  end
-end
-
 -- Puts the lane where it belongs: to be claimed, later, or nowhere. Whoever may claim it earlier
 -- than was known before is woken.
 local function place(lane)
+  local before, score = placeOf(lane)
   local at, priority = workOf(lane, idleLeases(lane))
-  if at == nil or isHeldLane(lane) then return leaveBands(lane) end
+  if at == nil or isHeldLane(lane) then return leavePlace(lane, before) end
   at = math.max(at, suspendedUntil(lane))
   local band = bandOf(priority)
-  leaveBands(lane, band)
-  local before = tonumber(call('ZSCORE', inBand(band), lane) or math.huge)
   if at > now then
-    if at == before then return end
-    call('ZADD', inBand(band), string.format('%.0f', at), lane)
-    if at < before then wake(lane, at) end
-  elseif before >= now + 1 then
-    call('ZADD', inBand(band), string.format('%.17g', turn()), lane)
+    if before == band and score == at then return end
+    setPlace(lane, before, band, at)
+    if before == nil or at < score then wake(lane, at) end
+  elseif before ~= band or score >= now + 1 then
+    setPlace(lane, before, band, turn())
     wake(lane, now)
   end
+end
+
+-- A delivery has come into the lane: where the lane stands well enough for it already, it stays.
+local function placeFor(lane, d)
+  local band, score = placeOf(lane)
+  if band and band <= bandOf(d.p) and score <= math.max(now, d.due) then return end
+  place(lane)
 end
 
 -- When to ask the lane again, now or later; nothing when nothing waits there.

@@ -1,8 +1,8 @@
 -- Records: what is known of a message, in one hash. Field d<n> is a delivery that has not ended:
---   { to, q, p, due, exp, warn, r = recipients that wait there, by = process that has it in memory,
---     s = HELD or REFUSED, hold, scope, last, pend }
+--   { to, q, p, due, exp, warn, r = recipients that wait there, t = some of them have rows,
+--     by = process that has it in memory, s = HELD or REFUSED, hold, scope, last, pend }
 -- r<n> is a recipient: { d = delivery, a = attempts, due, re = reply, e = end, at, no = notice }, absent
--- before its first attempt; f<n> a fact. Whether a delivery is being sent is told by `taken`.
+-- before its first attempt; f<time>.<n> a fact. Whether a delivery is being sent is told by `taken`.
 local HELD, REFUSED = 2, 3
 
 local function includes(list, r)
@@ -28,20 +28,23 @@ local function writeDelivery(id, n, d)
 end
 
 local function readRecipient(id, r, n, d)
-  local text = call('HGET', messageKey(id), 'r' .. r)
+  local text = d.t and call('HGET', messageKey(id), 'r' .. r)
   return text and cjson.decode(text) or { d = n, a = 0, due = d.due }
 end
 
-local function writeRecipient(id, r, row)
+local function writeRecipient(id, r, d, row)
+  d.t = true
   call('HSET', messageKey(id), 'r' .. r, cjson.encode(row))
 end
 
+-- In order of time; two of one millisecond are told apart by a number.
 local function addFact(id, text)
-  local n = call('HINCRBY', messageKey(id), 'facts', 1)
-  call('HSET', messageKey(id), 'f' .. n, text)
+  local key = messageKey(id)
+  local n = call('HLEN', key)
+  while call('HSETNX', key, string.format('f%.0f.%d', now, n), text) == 0 do n = n + 1 end
 end
 
--- Counts of recipients: "q:queue", "d:destination", "sending", "held".
+-- Counts of recipients: "q:queue", "d:destination", "held".
 local function count(what, by)
   if by == 0 then return end
   if call('HINCRBY', P .. '/count', what, by) <= 0 then call('HDEL', P .. '/count', what) end
@@ -53,8 +56,8 @@ local function setAlarm(id, n, d)
   call('ZADD', P .. '/alarm', math.min(d.exp, d.warn or d.exp), member)
 end
 
-local function isTaken(id, n)
-  return call('HGET', P .. '/taken', id .. '-' .. n)
+local function holderOf(delivery)
+  return call('HGET', P .. '/taken', delivery)
 end
 
 local function earliestDue(id, n, d)
@@ -63,14 +66,22 @@ local function earliestDue(id, n, d)
   return due
 end
 
+local function isAnyHold()
+  if anyHold == nil then anyHold = call('HLEN', P .. '/holds') > 0 end
+  return anyHold
+end
+
 -- The standing hold that lies on such mail, the widest first.
 local function standingScope(d)
-  local holds = P .. '/holds'
-  if call('HLEN', holds) == 0 then return nil end
+  if not isAnyHold() then return nil end
   for _, scope in ipairs({ 'all', 'destination:' .. d.to, 'queue:' .. d.q }) do
-    if call('HEXISTS', holds, scope) == 1 then return scope end
+    if call('HEXISTS', P .. '/holds', scope) == 1 then return scope end
   end
   return nil
+end
+
+local function holdOf(scope)
+  return cjson.decode(call('HGET', P .. '/holds', scope))
 end
 
 -- Whoever holds it, and why, is kept with it.
@@ -91,24 +102,23 @@ local function markFree(id, n, d)
   d.s, d.scope, d.hold = nil, nil, nil
 end
 
-local function holdOf(scope)
-  return cjson.decode(call('HGET', P .. '/holds', scope))
-end
-
--- Content goes with the last delivery. What lives elsewhere is noted, for whoever can remove it there.
-local function endMessage(id)
-  call('ZREM', P .. '/live', id)
-  call('ZADD', P .. '/ended', now, id)
-  local chunks = tonumber(call('HGET', messageKey(id), 'chunks'))
-  if chunks == nil then return call('UNLINK', P .. '/c/' .. id) end
-  if chunks == 0 then return call('SADD', P .. '/gone', id) end
-  for i = 0, chunks - 1 do call('UNLINK', P .. '/c/' .. id .. '/' .. i) end
+-- Content that rides along goes with the last delivery; what is kept in pieces has a count of them.
+local function dropContent(id, chunks)
+  if not chunks then return call('UNLINK', P .. '/c/' .. id) end
+  -- It lives elsewhere: whoever can remove it there is told.
+  if chunks == '0' then return call('SADD', P .. '/gone', id) end
+  for i = 0, tonumber(chunks) - 1 do call('UNLINK', P .. '/c/' .. id .. '/' .. i) end
 end
 
 local function endDelivery(id, n)
-  call('HDEL', messageKey(id), 'd' .. n)
+  local key = messageKey(id)
+  call('HDEL', key, 'd' .. n)
   call('ZREM', P .. '/alarm', id .. '-' .. n)
-  if call('HINCRBY', messageKey(id), 'live', -1) <= 0 then endMessage(id) end
+  local found = call('HMGET', key, 'last', 'chunks')
+  if found[1] ~= '1' and call('HINCRBY', key, 'live', -1) > 0 then return end
+  call('ZREM', P .. '/live', id)
+  call('ZADD', P .. '/done', 0, id)
+  dropContent(id, found[2])
 end
 
 -- One recipient has come to its end, and waits in its delivery no more.
@@ -117,7 +127,8 @@ local function endRecipient(id, r, n, d, fields)
   row.e, row.at, row.no = fields.e, fields.at, fields.no
   row.a = row.a + (fields.tried or 0)
   row.re = fields.re or row.re
-  writeRecipient(id, r, row)
+  row.to, row.q, row.due = d.to, d.q, nil
+  writeRecipient(id, r, d, row)
   exclude(d.r, r)
   count('q:' .. d.q, -1)
   count('d:' .. d.to, -1)

@@ -1,0 +1,63 @@
+-- A process has (re)connected: given { run = of the server, length = of a lease }. A server that has
+-- restarted, or another that took over, may not know what was taken last: for one whole lease
+-- nothing is claimed and nothing lapses, so that those who were at work can say what came of it.
+-- Answers for how long.
+define('hello', function()
+  local before = call('GET', P .. '/run')
+  call('SET', P .. '/run', given.run)
+  local wereBusy = call('ZCARD', P .. '/leases') > 0 or call('HLEN', P .. '/taken') > 0
+  if before and before ~= given.run and wereBusy then call('SET', P .. '/calm', steady + given.length) end
+  return math.max(0, calmUntil() - steady)
+end)
+
+-- A sign of life: given { length, tag }; then what the process says of itself. Answers the server's
+-- time in milliseconds, for how long nothing is claimed, and whether the tag is the caller's alone.
+define('beat', function()
+  call('ZADD', P .. '/alive', steady + given.length, me)
+  call('HSET', P .. '/processes', me, ARGV[5])
+  call('HSETNX', P .. '/tags', given.tag, me)
+  call('HSET', P .. '/tag-of', me, given.tag)
+  if call('EXISTS', P .. '/full/' .. me) == 1 then call('PEXPIRE', P .. '/full/' .. me, 600000) end
+  local time = call('TIME')
+  local mine = call('HGET', P .. '/tags', given.tag) == me and 1 or 0
+  return { string.format('%.3f', time[1] * 1000 + time[2] / 1000), math.max(0, calmUntil() - steady), mine }
+end)
+
+-- A clock that was set back would keep a lease for ever.
+local function clampTo(most)
+  for _, set in ipairs({ '/leases', '/alive' }) do
+    for _, member in ipairs(call('ZRANGEBYSCORE', P .. set, '(' .. (most + given.length), '+inf', 'LIMIT', 0, 1000)) do
+      call('ZADD', P .. set, most, member)
+    end
+  end
+end
+
+local function bury(process)
+  local taken = call('HGETALL', P .. '/taken')
+  for i = 1, #taken, 2 do
+    if taken[i + 1] == process or taken[i + 1] == process .. '.0' then giveBack(taken[i], taken[i + 1]) end
+  end
+  local tag = call('HGET', P .. '/tag-of', process)
+  if tag then call('HDEL', P .. '/tags', tag) end
+  call('HDEL', P .. '/tag-of', process)
+  call('ZREM', P .. '/alive', process)
+  call('HDEL', P .. '/processes', process)
+  call('UNLINK', P .. '/full/' .. process)
+end
+
+-- Ends leases that lapsed, and processes of which nothing was heard for a whole lease; `leaving` is
+-- the caller's own farewell. Given { length, leaving }. Answers the processes that are gone.
+define('bury', function()
+  clampTo(steady + given.length)
+  lapse()
+  local dead = {}
+  if given.leaving then
+    dead = { me }
+  elseif calmUntil() <= steady then
+    dead = call('ZRANGEBYSCORE', P .. '/alive', '-inf', steady, 'LIMIT', 0, 10)
+  end
+  for _, process in ipairs(dead) do
+    if given.leaving or process ~= me then bury(process) end
+  end
+  return dead
+end)

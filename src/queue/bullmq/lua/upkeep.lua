@@ -1,0 +1,45 @@
+-- Lanes that may have lost their place find it again, and those that are empty go: given { lanes }.
+-- Answers how many are gone.
+define('place', function()
+  local gone = 0
+  for _, lane in ipairs(given.lanes) do
+    place(lane)
+    local empty = call('EXISTS', inLane(lane, 'prioritized'), inLane(lane, 'delayed'), inLane(lane, 'active')) == 0
+    if empty and idleLeases(lane) == 0 then
+      call('UNLINK', inLane(lane, 'meta'), inLane(lane, 'pc'), inLane(lane, 'stalled'))
+      call('SREM', P .. '/lanes', lane)
+      gone = gone + 1
+    end
+  end
+  return gone
+end)
+
+local function stands(lane, delivery)
+  return call('EXISTS', inLane(lane, delivery)) == 1
+    and (call('ZSCORE', inLane(lane, 'prioritized'), delivery) or call('ZSCORE', inLane(lane, 'delayed'), delivery))
+end
+
+-- Deliveries that wait and have no job where they should get one: given { ids }. Answers how many.
+define('mend', function()
+  local mended = 0
+  for _, id in ipairs(given.ids) do
+    local last = tonumber(call('HGET', messageKey(id), 'last') or 0)
+    if last == 0 then call('ZREM', P .. '/live', id) end
+    for n = 1, last do
+      local d = readDelivery(id, n)
+      local delivery = id .. '-' .. n
+      if d and d.s == nil and not holderOf(delivery) and not stands(laneOf(d.to), delivery) then
+        settleDown(id, n, d)
+        place(laneOf(d.to))
+        mended = mended + 1
+      end
+    end
+  end
+  return mended
+end)
+
+-- A delivery that its taker had in memory and has no more: given { id, n }.
+define('load', function()
+  local d = readDelivery(given.id, given.n)
+  return d and load(given.id, given.n, d) or { 'gone' }
+end)
