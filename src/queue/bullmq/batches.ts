@@ -1,6 +1,8 @@
 // Group commit over one connection: what is asked while a transaction is on its way goes together in the
 // next one, so that many steps share its round trip and its sync.
 
+import { setImmediate } from 'node:timers/promises'
+
 import type { IRedisTransaction } from 'bullmq'
 import type { Redis } from 'ioredis'
 
@@ -55,15 +57,19 @@ export class Batches {
     this.#waiting.push(waiting)
     if (this.#scheduled || this.#running) return
     this.#scheduled = true
-    setImmediate(() => {
+    void setImmediate().then(() => {
       this.#scheduled = false
-      void this.#run()
+      return this.#run()
     })
   }
 
   async #run(): Promise<void> {
     this.#running = true
-    while (this.#waiting.length > 0) await this.#batch(this.#waiting.splice(0, TOGETHER))
+    while (this.#waiting.length > 0) {
+      await this.#batch(this.#waiting.splice(0, TOGETHER))
+      // Whoever was answered may ask the next at once.
+      await setImmediate()
+    }
     this.#running = false
   }
 

@@ -4,7 +4,6 @@
 
 import type { Cancel, Clock } from '../../base/clock.ts'
 import { formatAddress } from '../../mail/address.ts'
-import type { Envelope } from '../../mail/envelope.ts'
 import { formatId, numberAt } from '../ids.ts'
 import type { MessageId } from '../port.ts'
 import type { Answer, Caller } from './caller.ts'
@@ -12,7 +11,8 @@ import type { ContentStore } from './content.ts'
 import type { Link } from './link.ts'
 import type { Memory } from './memory.ts'
 import { scopeOf } from './reading.ts'
-import type { RecipientRow } from './rows.ts'
+import { senderOf } from './rows.ts'
+import type { MessageRow, RecipientRow } from './rows.ts'
 import type { Steering } from './steering.ts'
 
 export interface ChoreOptions {
@@ -203,9 +203,12 @@ export class Chores {
       const fields = replies[index]![1] as Record<string, string>
       if (endOf(fields) >= before) continue
       forgotten++
-      for (const address of addressesOf(fields['env']))
-        writing.zrem(`${prefix}/to`, `${address}\0${id}`)
-      if (fields['from'] !== undefined) writing.zrem(`${prefix}/from`, `${fields['from']}\0${id}`)
+      if (fields['m'] !== undefined) {
+        const { env } = JSON.parse(fields['m']) as MessageRow
+        for (const { address } of env.recipients)
+          writing.zrem(`${prefix}/to`, `${formatAddress(address)}\0${id}`)
+        writing.zrem(`${prefix}/from`, `${senderOf(env)}\0${id}`)
+      }
       if (fields['alias'] !== undefined) writing.unlink(`${prefix}/alias/${fields['alias']}`)
       writing.unlink(`${prefix}/m/${id}`)
       // Last: what an interruption leaves is found again by it.
@@ -238,10 +241,4 @@ export class Chores {
 function endOf(fields: Readonly<Record<string, string>>): number {
   const rows = Object.entries(fields).filter(([name]) => /^r\d+$/.test(name))
   return Math.max(0, ...rows.map(([, text]) => (JSON.parse(text) as RecipientRow).at ?? 0))
-}
-
-function addressesOf(envelope: string | undefined): ReadonlySet<string> {
-  if (envelope === undefined) return new Set()
-  const { recipients } = JSON.parse(envelope) as Envelope
-  return new Set(recipients.map(({ address }) => formatAddress(address)))
 }

@@ -6,14 +6,14 @@ import type { Redis } from 'ioredis'
 
 import { formatAddress } from '../../mail/address.ts'
 import type { Destination } from '../../mail/destination.ts'
-import type { Envelope } from '../../mail/envelope.ts'
 import { isEnd } from '../../mail/outcome.ts'
 import type { NoticeFate, State } from '../../mail/outcome.ts'
 import { fitter, plainAddress } from '../fits.ts'
 import { formatId, numberAt } from '../ids.ts'
 import type { DeliveryId, Entry, Filter, MessageId, Page } from '../port.ts'
 import { destinationOf } from './keys.ts'
-import type { DeliveryRow, RecipientRow } from './rows.ts'
+import { senderOf } from './rows.ts'
+import type { DeliveryRow, MessageRow, RecipientRow } from './rows.ts'
 
 export interface PageWish {
   readonly limit: number
@@ -157,7 +157,7 @@ export async function readMessages(
     const [error, hash] = replies[index]!
     if (error !== null) throw error
     const fields = hash as Record<string, string>
-    return fields['env'] === undefined ? [] : [{ id, fields }]
+    return fields['m'] === undefined ? [] : [{ id, fields }]
   })
   const taken = await takenOf(redis, prefix, hashes)
   return hashes.map(({ id, fields }) => messageOf(id, fields, taken))
@@ -188,15 +188,15 @@ export function messageOf(
   fields: Hash['fields'],
   taken: ReadonlySet<string>,
 ): ReadMessage {
-  const envelope = JSON.parse(fields['env']!) as Envelope
+  const { at, size, env } = JSON.parse(fields['m']!) as MessageRow
   const places = placesOf(fields)
   const about = {
     id,
-    from: fields['from']!,
-    acceptedAt: Number(fields['at']),
-    size: Number(fields['size']),
+    from: senderOf(env),
+    acceptedAt: at,
+    size,
   }
-  const entries = envelope.recipients.map(({ address }, n): Entry => {
+  const entries = env.recipients.map(({ address }, n): Entry => {
     const text = fields[`r${n}`]
     const row = text === undefined ? undefined : (JSON.parse(text) as RecipientRow)
     const to = formatAddress(address)

@@ -32,6 +32,12 @@ export function beginTransaction(redis: Redis): IRedisTransaction {
   return createIORedisClient(redis).multi() as unknown as IRedisTransaction
 }
 
+/** BullMQ's transactions have no command for this. */
+export function setBytes(multi: IRedisTransaction, key: string, bytes: Uint8Array): void {
+  const commands = multi as unknown as { set(key: string, value: Uint8Array): unknown }
+  commands.set(key, bytes)
+}
+
 export class Lanes {
   #prefix: string
   #keys: QueueKeys

@@ -33,7 +33,7 @@ import type { Chunks, ContentStore } from './content.ts'
 import type { DurabilityWish, ServerFacts } from './durability.ts'
 import { eventOf } from './echo.ts'
 import { laneOf, prefixOf } from './keys.ts'
-import { Lanes } from './lanes.ts'
+import { Lanes, setBytes } from './lanes.ts'
 import { Link } from './link.ts'
 import type { LinkChange } from './link.ts'
 import { Memory } from './memory.ts'
@@ -224,7 +224,9 @@ class BullmqQueue implements Queue {
         const lane = this.#lanes.get(delivery.destination)
         lane.add(multi, `${row.given.id}-${index + 1}`, delivery, mail.at)
       }
-      this.#caller.join(multi, 'accept', row.given, ...row.words)
+      if (row.bytes !== undefined)
+        setBytes(multi, `${this.#caller.prefix}/c/${row.given.id}`, row.bytes)
+      this.#caller.join(multi, 'accept', row.given, ...row.fields)
     }
   }
 
@@ -384,7 +386,7 @@ class BullmqQueue implements Queue {
     let at = replies.length
     for (const { mail, row } of notices.toReversed()) {
       const answer = answerOf(replies[at - 1])
-      at -= 1 + mail.deliveries.length
+      at -= 1 + mail.deliveries.length + (row.bytes === undefined ? 0 : 1)
       this.#heard(answer)
       const [kind, id] = (answer.value as Buffer[]).map(String)
       if (kind !== 'accepted' || id !== row.given.id) continue

@@ -4,8 +4,6 @@
 import type { Redis } from 'ioredis'
 
 import type { Clock } from '../../base/clock.ts'
-import type { Destination } from '../../mail/destination.ts'
-import type { Envelope } from '../../mail/envelope.ts'
 import { LIVE } from '../fits.ts'
 import { numberAt, parseId } from '../ids.ts'
 import type {
@@ -21,7 +19,7 @@ import type {
 import type { Page, ProcessEntry, StandingHold, Suspension, Trace } from '../port.ts'
 import { find, messageOf, readMessages } from './find.ts'
 import { destinationOf } from './keys.ts'
-import type { DeliveryRow } from './rows.ts'
+import type { DeliveryRow, MessageRow } from './rows.ts'
 import type { LeaseTime } from './time.ts'
 
 export class Reading {
@@ -44,7 +42,7 @@ export class Reading {
   async trace(text: MessageId): Promise<Trace | undefined> {
     const id = ((await this.#redis.get(this.#key(`alias/${text}`))) ?? text) as MessageId
     const fields = await this.#redis.hgetall(this.#key(`m/${id}`))
-    if (fields['env'] === undefined) return undefined
+    if (fields['m'] === undefined) return undefined
     const [found] = await readMessages(this.#redis, this.#prefix, [id])
     const entries = found?.entries ?? messageOf(id, fields, new Set()).entries
     const facts = factsOf(fields).map((fact) => this.#withKnownIds(fact))
@@ -92,19 +90,36 @@ export class Reading {
 
   /** What is kept up to date with every step. */
   async #counted(by: Exclude<GroupBy, 'domain'>): Promise<Count[]> {
-    const all = Object.entries(await this.#redis.hgetall(this.#key('count')))
-    const beginning = (start: string): Count[] =>
-      all
-        .filter(([name]) => name.startsWith(start))
-        .map(([name, count]) => ({ key: name.slice(start.length), count: Number(count) }))
-    if (by !== 'state') return beginning(by === 'queue' ? 'q:' : 'd:')
-    const queued = beginning('q:').reduce((sum, { count }) => sum + count, 0)
-    const held = Number(new Map(all).get('held') ?? 0)
+    const groups = new Map<string, number>()
+    let queued = 0
+    for await (const [name, count] of this.#counters()) {
+      const [queue = '', destination = ''] = name.split(' ')
+      const key = by === 'queue' ? queue : destination
+      groups.set(key, (groups.get(key) ?? 0) + count)
+      queued += count
+    }
+    if (by !== 'state') return [...groups].map(([key, count]) => ({ key, count }))
+    const held = Number((await this.#redis.get(this.#key('held'))) ?? 0)
     const sending = await this.#sending()
     const states = { waiting: queued - sending - held, sending, held }
     return Object.entries(states)
       .filter(([, count]) => count > 0)
       .map(([key, count]) => ({ key, count }))
+  }
+
+  /** Recipients that wait, by "queue destination"; a great many are read in steps. */
+  async *#counters(): AsyncGenerator<readonly [name: string, count: number]> {
+    const seen = new Set<string>()
+    let cursor = '0'
+    do {
+      const [next, found] = await this.#redis.hscan(this.#key('count'), cursor, 'COUNT', 1000)
+      cursor = next
+      for (let at = 0; at < found.length; at += 2) {
+        if (seen.has(found[at]!)) continue
+        seen.add(found[at]!)
+        yield [found[at]!, Number(found[at + 1])]
+      }
+    } while (cursor !== '0')
   }
 
   /** Recipients of what is under way. */
@@ -197,10 +212,10 @@ function waitingIn(text: string | null): number {
   return text === null ? 0 : (JSON.parse(text) as DeliveryRow).r.length
 }
 
-/** In order of time: their fields are f<time>.<number>. */
+/** In order of time: their fields are f<time>.<number>.<delivery>. */
 function factsOf(fields: Readonly<Record<string, string>>): Fact[] {
   const found = Object.entries(fields).flatMap(([name, text]) => {
-    const [, at, n] = /^f(\d+)\.(\d+)$/.exec(name) ?? []
+    const [, at, n] = /^f(\d+)\.(\d+)\.\d+$/.exec(name) ?? []
     return at === undefined ? [] : [{ at: Number(at), n: Number(n), text }]
   })
   found.sort((one, other) => one.at - other.at || one.n - other.n)
@@ -208,17 +223,11 @@ function factsOf(fields: Readonly<Record<string, string>>): Fact[] {
 }
 
 function acceptedFact(id: MessageId, fields: Readonly<Record<string, string>>): Fact {
-  interface Told {
-    readonly destination: Destination
-    readonly queue: string
-    readonly rule: string
-    readonly recipients: readonly number[]
-  }
-  const told = (JSON.parse(fields['told']!) as Told[]).map((delivery, index) => {
+  const { at, env: envelope, told } = JSON.parse(fields['m']!) as MessageRow
+  const deliveries = told.map((delivery, index) => {
     return { id: `${id}-${index + 1}` as DeliveryId, ...delivery }
   })
-  const envelope = JSON.parse(fields['env']!) as Envelope
-  return { kind: 'accepted', at: Number(fields['at']), envelope, deliveries: told }
+  return { kind: 'accepted', at, envelope, deliveries }
 }
 
 export function scopeName(scope: StandingHold['scope']): string {

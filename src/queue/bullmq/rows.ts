@@ -8,6 +8,19 @@ import type { Delivery, DeliveryId, LastAttempt, MessageId, NewDelivery } from '
 import type { NewMail, OperatorAct, RecipientResult, Settlement } from '../port.ts'
 import { envelopeOf, isWhole, lastOf } from '../settled.ts'
 
+/** What never changes of a message. */
+export interface MessageRow {
+  readonly at: number
+  readonly size: number
+  readonly env: Envelope
+  readonly told: readonly {
+    readonly destination: Destination
+    readonly queue: string
+    readonly rule: string
+    readonly recipients: readonly number[]
+  }[]
+}
+
 /** A delivery that has not ended, as the message's hash has it. */
 export interface DeliveryRow {
   readonly to: Destination
@@ -25,6 +38,8 @@ export interface DeliveryRow {
   readonly hold?: OperatorAct
   readonly scope?: string
   readonly last?: LastAttempt
+  /** Pieces of content that does not ride along. */
+  readonly k?: number
 }
 
 /** A recipient that was tried, or has ended. */
@@ -48,9 +63,13 @@ export interface AcceptRow {
     readonly from: string
     readonly after?: string
   }
-  /** Content, envelope, then fields and values. */
-  readonly words: readonly (Uint8Array | string | number)[]
+  /** Of content that rides along. */
+  readonly bytes: Uint8Array | undefined
+  /** Fields and values, `m` first. */
+  readonly fields: readonly (string | number)[]
 }
+
+const NO_BYTES = new Uint8Array()
 
 /**
  * @param id the message's own; differs from `mail.id` when that tells what the mail is derived from
@@ -63,7 +82,7 @@ export function acceptRow(
   chunks: number | undefined,
   after?: string,
 ): AcceptRow {
-  const { envelope, content, deliveries, once, at } = mail
+  const { envelope, content, deliveries, once } = mail
   const from = senderOf(envelope)
   const to = [...new Set(envelope.recipients.map(({ address }) => formatAddress(address)))]
   const given = {
@@ -72,37 +91,39 @@ export function acceptRow(
     from,
     ...(id === mail.id ? {} : { alias: mail.id }),
     ...(once === undefined ? {} : { once }),
-    ...(chunks === undefined ? {} : { chunks }),
+    ...(chunks === undefined ? {} : { large: true }),
     ...(after === undefined ? {} : { after }),
     deliveries: deliveries.map((delivery, index) => placeOf(delivery, index + 1)),
   }
-  const fields: (string | number)[] = ['at', at, 'from', from, 'size', content.size]
-  fields.push('told', toldOf(mail))
-  fields.push('live', deliveries.length, 'last', deliveries.length)
-  if (chunks !== undefined) fields.push('chunks', chunks)
+  const fields: (string | number)[] = ['m', JSON.stringify(messageOf(mail))]
+  const many = deliveries.length
+  if (many > 1) fields.push('live', many, 'last', many)
   if (id !== mail.id) fields.push('alias', mail.id)
+  const about = {
+    ...(many === 1 ? { one: true } : {}),
+    ...(chunks === undefined ? {} : { k: chunks }),
+  }
   for (const [index, delivery] of deliveries.entries())
-    fields.push(`d${index + 1}`, JSON.stringify(rowOf(delivery, keeper)))
-  const bytes = chunks === undefined ? (content.bytes ?? '') : ''
-  return { given, words: [bytes, JSON.stringify(envelope), ...fields] }
+    fields.push(`d${index + 1}`, JSON.stringify({ ...rowOf(delivery, keeper), ...about }))
+  const bytes = chunks === undefined ? (content.bytes ?? NO_BYTES) : undefined
+  return { given, bytes, fields }
 }
 
 export function senderOf({ sender }: Envelope): string {
   return sender === undefined ? '' : formatAddress(sender)
 }
 
-function toldOf({ deliveries }: NewMail): string {
-  return JSON.stringify(
-    deliveries.map(({ destination, queue, rule, recipients }) => {
-      return { destination, queue, rule, recipients }
-    }),
-  )
+function messageOf({ at, content, envelope, deliveries }: NewMail): MessageRow {
+  const told = deliveries.map(({ destination, queue, rule, recipients }) => {
+    return { destination, queue, rule, recipients }
+  })
+  return { at, size: content.size, env: envelope, told }
 }
 
 function placeOf(delivery: NewDelivery, n: number) {
   const { destination, queue, priority, recipients, due, expireAt, warnAt } = delivery
-  const alarm = Math.min(expireAt, warnAt ?? expireAt)
-  return { n, to: destination, q: queue, p: priority, c: recipients.length, due, alarm }
+  const alarm = String(Math.min(expireAt, warnAt ?? expireAt))
+  return { n, to: destination, q: queue, p: priority, c: String(recipients.length), due, alarm }
 }
 
 function rowOf(delivery: NewDelivery, keeper: string | undefined): DeliveryRow {
@@ -168,10 +189,7 @@ export type LoadedRow = readonly [
   id: Buffer,
   n: number,
   delivery: Buffer,
-  at: Buffer,
-  envelope: Buffer,
-  size: Buffer,
-  chunks: Buffer,
+  message: Buffer,
   recipients: Buffer,
   content: Buffer,
 ]
@@ -179,25 +197,31 @@ export type LoadedRow = readonly [
 export function loadedDelivery(row: LoadedRow, lease: string | undefined): Delivery {
   const id = String(row[1]) as MessageId
   const delivery = JSON.parse(String(row[3])) as DeliveryRow
-  const envelope = JSON.parse(String(row[5])) as Envelope
-  const waiting = JSON.parse(String(row[8])) as [n: number, attempts: number, due: number][]
-  const size = Number(row[6])
-  const { to, q, exp, warn, last, s, hold } = delivery
+  const { at, size, env: envelope } = JSON.parse(String(row[4])) as MessageRow
+  const { to, q, exp, warn, last, s, hold, k } = delivery
   return {
     id: `${id}-${row[2]}` as DeliveryId,
     message: id,
     destination: to,
     queue: q,
-    acceptedAt: Number(row[4]),
+    acceptedAt: at,
     expireAt: exp,
     ...(warn === undefined ? {} : { warnAt: warn }),
     ...(last === undefined ? {} : { last }),
     ...(s === 3 && hold !== undefined ? { refuse: hold } : {}),
     envelope: envelopeOf(envelope, delivery.r),
-    recipients: waiting.map(([n, attempts, due]) => {
+    recipients: waitingOf(row, delivery).map(([n, attempts, due]) => {
       return { n, ...envelope.recipients[n]!, attempts, due }
     }),
-    content: row[7].length === 0 ? { key: id, size, bytes: row[9] } : { key: id, size },
+    content: k === undefined ? { key: id, size, bytes: row[6] } : { key: id, size },
     ...(lease === undefined ? {} : { lease }),
   }
+}
+
+type Waiting = readonly [n: number, attempts: number, due: number]
+
+/** Before its first attempt nothing is said of them. */
+function waitingOf([, , , , , text]: LoadedRow, { r, due }: DeliveryRow): readonly Waiting[] {
+  if (text.length === 0) return r.map((n) => [n, 0, due])
+  return JSON.parse(String(text)) as Waiting[]
 }

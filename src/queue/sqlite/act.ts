@@ -45,7 +45,7 @@ export function act(store: Store, message: number, n: number, wish: Wish): Done 
 export function applyPending(store: Store, message: number, n: number, pending: string): void {
   const parts = new Set([n])
   for (const wish of parsePending(pending))
-    for (const part of [...parts]) {
+    for (const part of Array.from(parts)) {
       const delivery = readDelivery(store, message, part)
       const live = liveRecipients(store, message, part)
       const recipients = live.filter((r) => wish.recipients.includes(r))

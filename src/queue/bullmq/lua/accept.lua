@@ -1,5 +1,8 @@
--- What was written before stays as it is; jobs that do not fit to it go.
+-- What was written before stays as it is; jobs that do not fit to it go, and content that nobody owns.
 local function refuse(value)
+  if call('HEXISTS', messageKey(given.id), 'm') == 0 or call('ZSCORE', P .. '/live', given.id) == false then
+    call('UNLINK', P .. '/c/' .. given.id)
+  end
   for _, each in ipairs(given.deliveries) do
     local d = readDelivery(given.id, each.n)
     local lane = laneOf(each.to)
@@ -17,10 +20,10 @@ local function isUsed(once)
   return false
 end
 
--- After the jobs of a message were added: its record, content and indexes. Whatever may not be accepted
--- loses its jobs again. Given { id, alias, once = { key, until }, after, chunks, to, from,
--- deliveries = { { n, to, q, p, c, due, alarm } } }; then its content, its envelope, and fields and
--- values of its hash.
+-- After the jobs of a message were added and its small content was set: its record and indexes. Whatever
+-- may not be accepted loses both again. Given { id, alias, once = { key, until }, after, large, to, from,
+-- deliveries = { { n, to, q, p, c, due, alarm } } }; then fields and values of its hash, `m`
+-- first.
 define('accept', function()
   local id, key = given.id, messageKey(given.id)
   if given.after and not call('GET', P .. '/after/' .. given.after) then return refuse({ 'unwanted' }) end
@@ -28,29 +31,19 @@ define('accept', function()
     local earlier = call('GET', P .. '/alias/' .. given.alias)
     if earlier then return refuse({ 'accepted', earlier }) end
   end
-  if call('HSETNX', key, 'env', ARGV[6]) == 0 then
-    local same = call('HGET', key, 'env') == ARGV[6]
-    return refuse({ same and 'accepted' or 'clash', id })
-  end
-  if given.once and isUsed(given.once) then
-    call('DEL', key)
-    return refuse({ 'used' })
-  end
+  local before = call('HGET', key, 'm')
+  if before then return refuse({ before == ARGV[6] and 'accepted' or 'clash', id }) end
+  if given.once and isUsed(given.once) then return refuse({ 'used' }) end
 
-  call('HSET', key, unpack(ARGV, 7))
+  call('HSET', key, unpack(ARGV, 5))
   if given.alias then call('SET', P .. '/alias/' .. given.alias, id) end
-  if given.chunks == nil then
-    call('SET', P .. '/c/' .. id, ARGV[5])
-  else
-    call('HDEL', P .. '/storing', id)
-  end
-  call('ZADD', P .. '/live', 0, id)
-  for _, address in ipairs(given.to) do call('ZADD', P .. '/to', 0, address .. '\0' .. id) end
-  call('ZADD', P .. '/from', 0, given.from .. '\0' .. id)
+  if given.large then call('HDEL', P .. '/storing', id) end
+  call('ZADD', P .. '/live', '0', id)
+  for _, address in ipairs(given.to) do call('ZADD', P .. '/to', '0', address .. '\0' .. id) end
+  call('ZADD', P .. '/from', '0', given.from .. '\0' .. id)
   for _, each in ipairs(given.deliveries) do
     local delivery, lane = id .. '-' .. each.n, laneOf(each.to)
-    count('q:' .. each.q, each.c)
-    count('d:' .. each.to, each.c)
+    count(each, each.c)
     local scope = standingScope(each)
     if scope then
       local d = readDelivery(id, each.n)

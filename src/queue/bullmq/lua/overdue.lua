@@ -1,9 +1,9 @@
 -- It is taken until it is settled, and has no place in its lane.
-local function sweepUp(id, n, d)
+local function sweepUp(id, n, d, text)
   dropJob(laneOf(d.to), id .. '-' .. n)
   call('HSET', P .. '/taken', id .. '-' .. n, me)
   call('ZREM', P .. '/alarm', id .. '-' .. n)
-  return load(id, n, d)
+  return load(id, n, d, text)
 end
 
 local function refused()
@@ -11,8 +11,8 @@ local function refused()
   for _, delivery in ipairs(call('SRANDMEMBER', P .. '/refused', given.count)) do
     call('SREM', P .. '/refused', delivery)
     local id, n = splitDelivery(delivery)
-    local d = readDelivery(id, n)
-    if d then found[#found + 1] = sweepUp(id, n, d) end
+    local d, text = readDelivery(id, n)
+    if d then found[#found + 1] = sweepUp(id, n, d, text) end
   end
   return found
 end
@@ -27,12 +27,12 @@ define('overdue', function()
   for _, delivery in ipairs(call('ZRANGEBYSCORE', P .. '/alarm', '-inf', now, 'LIMIT', 0, LOOKED)) do
     if #found == given.count then break end
     local id, n = splitDelivery(delivery)
-    local d = readDelivery(id, n)
+    local d, text = readDelivery(id, n)
     if d == nil or d.s ~= nil or holderOf(delivery) then
       -- Whoever has it sets its alarm again.
       call('ZREM', P .. '/alarm', delivery)
     elseif (d.exp <= now) == (given.kind == 'expire') then
-      found[#found + 1] = sweepUp(id, n, d)
+      found[#found + 1] = sweepUp(id, n, d, text)
       place(laneOf(d.to))
     end
   end

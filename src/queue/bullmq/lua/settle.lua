@@ -27,9 +27,9 @@ local function goOn(id, n, d)
   d.due = earliestDue(id, n, d)
   -- It leaves with the recipients that it still has.
   if given.to then
-    count('d:' .. d.to, -#d.r)
-    count('d:' .. given.to, #d.r)
+    count(d, -#d.r)
     d.to = given.to
+    count(d, #d.r)
   end
   d.exp = given.exp or d.exp
   d.warn = given.warn or d.warn
@@ -46,7 +46,7 @@ local function settle(id, n, lane, d, lapsed)
     call('SET', P .. '/after/' .. given.after, 1, 'PX', 10000)
   end
   if #d.r == 0 then
-    endDelivery(id, n)
+    endDelivery(id, n, d)
     if d.s ~= nil then markFree(id, n, d) end
     -- Its lock was lost, so BullMQ has left it.
     if call('EXISTS', inLane(lane, id .. '-' .. n)) == 1 then dropJob(lane, id .. '-' .. n) end
@@ -64,7 +64,9 @@ define('settle', function()
   local id, n, lane = given.id, given.n, given.lane
   local delivery = id .. '-' .. n
   local d = readDelivery(id, n)
-  if ARGV[5] ~= '' and (d or call('EXISTS', messageKey(id)) == 1) then addFact(id, ARGV[5]) end
+  if ARGV[5] ~= '' and (d or call('EXISTS', messageKey(id)) == 1) then
+    addFact(id, n, ARGV[5])
+  end
 
   local holder = holderOf(delivery)
   local lapsed = holder and holder ~= given.lease and holder ~= me .. '.0'

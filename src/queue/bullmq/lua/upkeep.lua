@@ -23,8 +23,9 @@ end
 define('mend', function()
   local mended = 0
   for _, id in ipairs(given.ids) do
-    local last = tonumber(call('HGET', messageKey(id), 'last') or 0)
-    if last == 0 then call('ZREM', P .. '/live', id) end
+    local found = call('HMGET', messageKey(id), 'm', 'last')
+    if not found[1] then call('ZREM', P .. '/live', id) end
+    local last = tonumber(found[2] or 1)
     for n = 1, last do
       local d = readDelivery(id, n)
       local delivery = id .. '-' .. n
@@ -40,6 +41,6 @@ end)
 
 -- A delivery that its taker had in memory and has no more: given { id, n }.
 define('load', function()
-  local d = readDelivery(given.id, given.n)
-  return d and load(given.id, given.n, d) or { 'gone' }
+  local d, text = readDelivery(given.id, given.n)
+  return d and load(given.id, given.n, d, text) or { 'gone' }
 end)

@@ -13,19 +13,20 @@ define('withdraw', function()
   local id, key = given.id, messageKey(given.id)
   local fields = call('HGETALL', key)
   if not isUntouched(id, fields) then return 0 end
+  local chunks
   for i = 1, #fields, 2 do
     local n = string.match(fields[i], '^d(%d+)$')
     if n then
       local d = cjson.decode(fields[i + 1])
-      count('q:' .. d.q, -#d.r)
-      count('d:' .. d.to, -#d.r)
+      chunks = d.k
+      count(d, -#d.r)
       markFree(id, n, d)
       dropJob(laneOf(d.to), id .. '-' .. n)
       call('ZREM', P .. '/alarm', id .. '-' .. n)
       place(laneOf(d.to))
     end
   end
-  dropContent(id, call('HGET', key, 'chunks'))
+  dropContent(id, chunks)
   call('DEL', key)
   call('ZREM', P .. '/live', id)
   for _, address in ipairs(given.to) do call('ZREM', P .. '/to', address .. '\0' .. id) end

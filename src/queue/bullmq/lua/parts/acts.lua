@@ -1,18 +1,22 @@
 -- Acts of operators on one delivery, or on some of its recipients. One that is under way keeps the
 -- act until its attempt has ended.
 
+local function asAddress(address)
+  return address['local'] .. '@' .. address.domain
+end
+
 local function tellCancelled(id, n, r, d, wish)
-  local found = call('HMGET', messageKey(id), 'at', 'from', 'env')
-  local address = cjson.decode(found[3]).recipients[r + 1].address
+  local m = cjson.decode(call('HGET', messageKey(id), 'm'))
+  local sender = m.env.sender
   told[#told + 1] = cjson.encode({
-    kind = 'cancelled', at = now, message = id, n = n, acceptedAt = tonumber(found[1]), from = found[2],
-    recipient = address['local'] .. '@' .. address.domain, to = d.to, q = d.q,
+    kind = 'cancelled', at = now, message = id, n = n, acceptedAt = m.at, from = sender and asAddress(sender) or '',
+    recipient = asAddress(m.env.recipients[r + 1].address), to = d.to, q = d.q,
     who = wish.who, why = wish.why,
   })
 end
 
 local function addAct(id, n, wish)
-  addFact(id, cjson.encode({
+  addFact(id, n, cjson.encode({
     kind = 'act', at = now, act = wish.act, delivery = id .. '-' .. n, who = wish.who, why = wish.why,
   }))
 end
@@ -20,10 +24,12 @@ end
 -- Gives some of its recipients a delivery of their own, so that an act reaches them alone.
 local function splitOff(id, n, d, chosen)
   if #chosen >= #d.r then return n, d end
+  if d.one then call('HSET', messageKey(id), 'last', '1', 'live', '1') end
+  d.one = nil
   local part = cjson.decode(cjson.encode(d))
   part.r, part.pend = {}, nil
-  local number = call('HINCRBY', messageKey(id), 'last', 1)
-  call('HINCRBY', messageKey(id), 'live', 1)
+  local number = call('HINCRBY', messageKey(id), 'last', '1')
+  call('HINCRBY', messageKey(id), 'live', '1')
   for _, r in ipairs(chosen) do
     local row = readRecipient(id, r, n, d)
     row.d = number
@@ -89,7 +95,7 @@ local function apply(id, n, d, wish)
   local lane = laneOf(part.to)
   DO[wish.act](id, number, part, wish)
   if #part.r == 0 then
-    endDelivery(id, number)
+    endDelivery(id, number, part)
   else
     writeDelivery(id, number, part)
     setAlarm(id, number, part)

@@ -3,8 +3,12 @@
 
 -- Scores as BullMQ makes them: by priority, then as they came; by time in 4096ths of a millisecond.
 local URGENCY, FRACTION = 0x100000000, 0x1000
--- So many of a lane fall due in one step, so that a great backlog stops nobody else for long.
-local PROMOTED = 64
+
+-- Up to which score a delayed job is due now. Numbers are written out here: what the server would do
+-- with them costs more.
+local function dueScore()
+  return string.format('%.0f', (now + 1) * FRACTION - 1)
+end
 
 local function enqueue(lane, delivery, priority)
   local turn = call('INCR', inLane(lane, 'pc')) % URGENCY
@@ -40,10 +44,10 @@ local function putBack(lane, delivery, d)
 end
 
 -- What has fallen due joins those that wait to be sent, the oldest first. BullMQ would take up to a
--- thousand at a time; it is told that it is the year 1970.
+-- thousand at a time; it is told that it is the year 1970, and a great backlog stops nobody for long.
 local function promote(lane)
   local delayed = inLane(lane, 'delayed')
-  local due = call('ZRANGEBYSCORE', delayed, '-inf', (now + 1) * FRACTION - 1, 'LIMIT', 0, PROMOTED)
+  local due = call('ZRANGEBYSCORE', delayed, '-inf', dueScore(), 'LIMIT', '0', '64')
   if #due == 0 then return end
   call('ZREM', delayed, unpack(due))
   for _, delivery in ipairs(due) do

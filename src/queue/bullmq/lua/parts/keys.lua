@@ -48,7 +48,9 @@ local function messageKey(id)
   return P .. '/m/' .. id
 end
 
+-- Ids of messages have one length.
+local ID = 14
+
 local function splitDelivery(delivery)
-  local id, n = string.match(delivery, '^(.*)%-(%d+)$')
-  return id, tonumber(n)
+  return string.sub(delivery, 1, ID), tonumber(string.sub(delivery, ID + 2))
 end

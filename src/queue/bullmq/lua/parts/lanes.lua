@@ -66,7 +66,7 @@ local function workOf(lane, spoken)
     local first = call('ZRANGE', prioritized, 0, 0, 'WITHSCORES')
     return now, math.floor(tonumber(first[2]) / URGENCY)
   end
-  local due = call('ZCOUNT', delayed, '-inf', (now + 1) * FRACTION - 1)
+  local due = call('ZCOUNT', delayed, '-inf', dueScore())
   local index = ready + due > spoken and 0 or due
   local next = call('ZRANGE', delayed, index, index, 'WITHSCORES')
   if next[1] == nil then return nil end

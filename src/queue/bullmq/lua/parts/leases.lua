@@ -13,13 +13,13 @@ end
 
 -- The lease has one more delivery in hand.
 local function addHand(lane, lease)
-  if call('HINCRBY', P .. '/hand', lease, 1) == 1 then addIdle(lane, -1) end
+  if call('HINCRBY', P .. '/hand', lease, '1') == 1 then addIdle(lane, -1) end
 end
 
 -- Or one less; whoever has none is idle.
 local function dropHand(holder)
   local lane = call('HGET', P .. '/lease', holder)
-  if not lane or call('HINCRBY', P .. '/hand', holder, -1) > 0 then return end
+  if not lane or call('HINCRBY', P .. '/hand', holder, '-1') > 0 then return end
   call('HDEL', P .. '/hand', holder)
   addIdle(lane, 1)
 end
@@ -54,7 +54,7 @@ local function giveBack(delivery, holder)
     d.due = now
     d.last = d.last or {}
     d.last.kind = 'interrupted'
-    addFact(id, cjson.encode({ kind = 'interrupted', at = now, delivery = delivery }))
+    addFact(id, n, cjson.encode({ kind = 'interrupted', at = now, delivery = delivery }))
     told[#told + 1] = cjson.encode({ kind = 'interrupted', at = now, message = id, n = n })
   end
   settleDown(id, n, d)

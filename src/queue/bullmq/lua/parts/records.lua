@@ -1,8 +1,11 @@
--- Records: what is known of a message, in one hash. Field d<n> is a delivery that has not ended:
---   { to, q, p, due, exp, warn, r = recipients that wait there, t = some of them have rows,
---     by = process that has it in memory, s = HELD or REFUSED, hold, scope, last, pend }
+-- Records: what is known of a message, in one hash. Field m is what never changes, { at, size, env,
+-- told }; last and live count its deliveries where there were ever more than one. d<n> is a delivery
+-- that has not ended:
+--   { to, q, p, due, exp, warn, r = recipients that wait there, t = some of them have rows, one = the
+--     message's only one, k = chunks of content that does not ride along, by = process that has it in
+--     memory, s = HELD or REFUSED, hold, scope, last, pend }
 -- r<n> is a recipient: { d = delivery, a = attempts, due, re = reply, e = end, at, no = notice }, absent
--- before its first attempt; f<time>.<n> a fact. Whether a delivery is being sent is told by `taken`.
+-- before its first attempt; f<time>.<number>.<delivery> a fact. Whether a delivery is being sent is told by `taken`.
 local HELD, REFUSED = 2, 3
 
 local function includes(list, r)
@@ -18,9 +21,11 @@ local function exclude(list, r)
   end
 end
 
+-- And its text, as it is written.
 local function readDelivery(id, n)
   local text = call('HGET', messageKey(id), 'd' .. n)
-  return text and cjson.decode(text) or nil
+  if not text then return nil end
+  return cjson.decode(text), text
 end
 
 local function writeDelivery(id, n, d)
@@ -37,17 +42,24 @@ local function writeRecipient(id, r, d, row)
   call('HSET', messageKey(id), 'r' .. r, cjson.encode(row))
 end
 
--- In order of time; two of one millisecond are told apart by a number.
-local function addFact(id, text)
-  local key = messageKey(id)
-  local n = call('HLEN', key)
-  while call('HSETNX', key, string.format('f%.0f.%d', now, n), text) == 0 do n = n + 1 end
+-- In order of time; facts of one millisecond by how much was known before. A delivery's own cannot
+-- have the same name: each of them leaves something.
+local function factName(id, n)
+  return string.format('f%.0f.%d.%d', now, call('HLEN', messageKey(id)), n)
 end
 
--- Counts of recipients: "q:queue", "d:destination", "held".
-local function count(what, by)
-  if by == 0 then return end
+local function addFact(id, n, text)
+  call('HSET', messageKey(id), factName(id, n), text)
+end
+
+-- Recipients of a queue that wait for a destination, by both names; and those that are held.
+local function count(d, by)
+  local what = d.q .. ' ' .. d.to
   if call('HINCRBY', P .. '/count', what, by) <= 0 then call('HDEL', P .. '/count', what) end
+end
+
+local function countHeld(by)
+  if by ~= 0 then call('INCRBY', P .. '/held', by) end
 end
 
 local function setAlarm(id, n, d)
@@ -89,13 +101,13 @@ local function markHeld(id, n, d, scope, by)
   d.s, d.scope, d.hold = HELD, scope, { who = by.who, why = by.why }
   call('SADD', P .. '/held/' .. scope, id .. '-' .. n)
   call('SADD', P .. '/scopes', scope)
-  count('held', #d.r)
+  countHeld(#d.r)
 end
 
 local function markFree(id, n, d)
   if d.s == HELD then
     call('SREM', P .. '/held/' .. d.scope, id .. '-' .. n)
-    count('held', -#d.r)
+    countHeld(-#d.r)
   elseif d.s == REFUSED then
     call('SREM', P .. '/refused', id .. '-' .. n)
   end
@@ -104,21 +116,20 @@ end
 
 -- Content that rides along goes with the last delivery; what is kept in pieces has a count of them.
 local function dropContent(id, chunks)
-  if not chunks then return call('UNLINK', P .. '/c/' .. id) end
+  if chunks == nil then return call('UNLINK', P .. '/c/' .. id) end
   -- It lives elsewhere: whoever can remove it there is told.
-  if chunks == '0' then return call('SADD', P .. '/gone', id) end
-  for i = 0, tonumber(chunks) - 1 do call('UNLINK', P .. '/c/' .. id .. '/' .. i) end
+  if chunks == 0 then return call('SADD', P .. '/gone', id) end
+  for i = 0, chunks - 1 do call('UNLINK', P .. '/c/' .. id .. '/' .. i) end
 end
 
-local function endDelivery(id, n)
+local function endDelivery(id, n, d)
   local key = messageKey(id)
   call('HDEL', key, 'd' .. n)
   call('ZREM', P .. '/alarm', id .. '-' .. n)
-  local found = call('HMGET', key, 'last', 'chunks')
-  if found[1] ~= '1' and call('HINCRBY', key, 'live', -1) > 0 then return end
+  if not d.one and call('HINCRBY', key, 'live', '-1') > 0 then return end
   call('ZREM', P .. '/live', id)
-  call('ZADD', P .. '/done', 0, id)
-  dropContent(id, found[2])
+  call('ZADD', P .. '/done', '0', id)
+  dropContent(id, d.k)
 end
 
 -- One recipient has come to its end, and waits in its delivery no more.
@@ -130,7 +141,6 @@ local function endRecipient(id, r, n, d, fields)
   row.to, row.q, row.due = d.to, d.q, nil
   writeRecipient(id, r, d, row)
   exclude(d.r, r)
-  count('q:' .. d.q, -1)
-  count('d:' .. d.to, -1)
-  if d.s == HELD then count('held', -1) end
+  count(d, '-1')
+  if d.s == HELD then countHeld(-1) end
 end

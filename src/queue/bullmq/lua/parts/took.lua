@@ -1,21 +1,25 @@
 -- What BullMQ has just moved to active for a lease: a delivery to send, or something that has to be
 -- put aside because the record says so.
 
-local function load(id, n, d)
-  local message = call('HMGET', messageKey(id), 'at', 'env', 'size', 'chunks')
+-- Attempts and times of its recipients, where they are not what they were at first.
+local function rowsOf(id, n, d)
+  if not d.t then return '' end
   local rows = {}
   for _, r in ipairs(d.r) do
     local row = readRecipient(id, r, n, d)
     rows[#rows + 1] = { r, row.a, row.due }
   end
-  local chunks = message[4]
-  return { 'loaded', id, n, cjson.encode(d), message[1], message[2], message[3], chunks or '',
-    cjson.encode(rows), chunks and '' or (call('GET', P .. '/c/' .. id) or '') }
+  return cjson.encode(rows)
+end
+
+local function load(id, n, d, text)
+  local content = d.k == nil and call('GET', P .. '/c/' .. id) or ''
+  return { 'loaded', id, n, text, call('HGET', messageKey(id), 'm'), rowsOf(id, n, d), content }
 end
 
 -- The first of the active is what was fetched last: just now, when it is in nobody's hand yet.
 local function fetched(lane)
-  local delivery = call('LINDEX', inLane(lane, 'active'), 0)
+  local delivery = call('LINDEX', inLane(lane, 'active'), '0')
   return delivery and not holderOf(delivery) and delivery or nil
 end
 
@@ -35,22 +39,25 @@ local function took(lane, lease)
     return { at == now and 'again' or 'idle', asText(at) }, false
   end
   local id, n = splitDelivery(delivery)
-  local d = readDelivery(id, n)
+  local d, text = readDelivery(id, n)
   -- Its delivery has ended, is held or waits elsewhere: the pointer goes.
   if d == nil or d.s ~= nil or laneOf(d.to) ~= lane then
     dropJob(lane, delivery)
     return { 'again' }, false
   end
-  if suspendedUntil(lane) > now then
-    putBack(lane, delivery, d)
-    return { 'idle', asText(idleUntil(lane)) }, false
-  end
-  local scope = standingScope(d)
-  if scope then
-    holdNow(id, n, d, scope)
-    return { 'again' }, false
+  -- Most often nothing at all is stopped.
+  if call('EXISTS', P .. '/suspended', P .. '/holds') > 0 then
+    if suspendedUntil(lane) > now then
+      putBack(lane, delivery, d)
+      return { 'idle', asText(idleUntil(lane)) }, false
+    end
+    local scope = standingScope(d)
+    if scope then
+      holdNow(id, n, d, scope)
+      return { 'again' }, false
+    end
   end
   call('HSET', P .. '/taken', delivery, lease)
   if d.by == me then return { 'fresh', id, n }, true end
-  return load(id, n, d), true
+  return load(id, n, d, text), true
 end
