@@ -220,13 +220,15 @@ async function openDelivery(
   { chance }: World,
   shared: Shared,
 ): Promise<DeliveryPart> {
-  const { hostname, dns: server, mxRefuse: refuse, connections, mxPort: smtpPort } = settings
+  const { hostname, source = hostname, dns: server, mxRefuse: refuse } = settings
+  const { connections, mxPort: smtpPort } = settings
   const { clock } = shared
   return startDelivery({
     ...shared,
     ...createOutbound({ hostname, server, refuse, clock, chance }),
     chance,
     hostname,
+    source,
     connections,
     smtpPort,
   })

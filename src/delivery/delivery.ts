@@ -35,6 +35,8 @@ export interface DeliveryOptions {
   readonly composeNotice: ComposeNotice
   /** Connections in all. */
   readonly connections: number
+  /** What others see us call from: limits of a site are shared by all who say the same. */
+  readonly source: string
   /** Where MX hosts listen: 25. */
   readonly smtpPort: number
 }
@@ -48,14 +50,14 @@ export interface DeliveryPart extends AsyncDisposable {
 const LAST_WORDS = 5000
 
 export function startDelivery(options: DeliveryOptions): DeliveryPart {
-  const { queue, clock, report, connections, policy, hostname, chance } = options
+  const { queue, clock, report, connections, policy, hostname, chance, source } = options
   const abort = new AbortController()
   const { signal } = abort
   let stopping = false
 
   const settler = new Settler(queue, clock, report)
   const leases = new Leases(queue, clock, report)
-  const sites = new Sites({ queue, clock, report, policy, connections })
+  const sites = new Sites({ queue, clock, report, policy, connections, source })
   const health = new Health({ queue, clock, chance, report, sites, leases })
   const notices = new Notices({ hostname, policy, queue, compose: options.composeNotice })
   const parts = { settler, leases, sites, health, notices }

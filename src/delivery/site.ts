@@ -51,16 +51,25 @@ export class Site {
   leaving = 0
   /** When somebody last wanted something from it. */
   usedAt = 0
+  /** Connections that other processes leave to us; see loans.ts. */
+  granted: number
   #slow = true
   #ceiling = { connections: 0, until: 0 }
   #avoid = new Map<string, number>()
   #capacity: Capacity
 
-  constructor(name: string, hosts: readonly Host[], limits: SiteLimits, capacity: Capacity) {
+  constructor(
+    name: string,
+    hosts: readonly Host[],
+    limits: SiteLimits,
+    capacity: Capacity,
+    granted = Infinity,
+  ) {
     this.name = name
     this.hosts = hosts
     this.limits = limits
     this.#capacity = capacity
+    this.granted = granted
   }
 
   /** No connection is known to be quick; every site begins so. */
@@ -78,6 +87,11 @@ export class Site {
 
   /** How many connections it may have now. */
   limit(now: number): number {
+    return Math.min(this.ownLimit(now), this.granted)
+  }
+
+  /** The same, if no other process called it. */
+  ownLimit(now: number): number {
     if (this.trouble.probing) return 1
     const usual = Math.min(this.limits.connections, this.#capacity.perSite)
     const ceiling = now < this.#ceiling.until ? this.#ceiling.connections : usual
@@ -86,6 +100,16 @@ export class Site {
 
   hasRoom(now: number): boolean {
     return this.busy + this.leaving < this.limit(now)
+  }
+
+  /** Connections that there are, or that are being opened or closed. */
+  get open(): number {
+    return this.busy + this.idle.length + this.leaving
+  }
+
+  /** Nobody has a connection of it, or waits for one. */
+  get unused(): boolean {
+    return this.open === 0 && this.line.length === 0
   }
 
   /** Connections that are up, or may yet be. */

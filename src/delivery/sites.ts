@@ -8,6 +8,7 @@ import type { Report } from '../mail/event.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Queue } from '../queue/port.ts'
 import { Capacity } from './capacity.ts'
+import { Loans } from './loans.ts'
 import type { Connection, Host } from './parts.ts'
 import { Site } from './site.ts'
 import type { Slot } from './site.ts'
@@ -24,7 +25,9 @@ const LINES = 20_000
 const FORGET = 3_600_000
 
 export interface SitesOptions {
-  readonly queue: Pick<Queue, 'full'>
+  readonly queue: Pick<Queue, 'full' | 'borrow'>
+  /** What others see us call from. */
+  readonly source: string
   readonly clock: Clock
   readonly report: Report
   readonly policy: () => Pick<Policy, 'limits'>
@@ -40,6 +43,7 @@ export class Sites {
   /** Sites with lanes that found no place in a line. */
   #overflowed = new Set<Site>()
   #waiting = 0
+  #loans: Loans | undefined
   #withIdle = new Set<Site>()
   #active = new Set<Slot>()
   #quitting = new Set<Promise<void>>()
@@ -52,6 +56,10 @@ export class Sites {
   constructor(options: SitesOptions) {
     this.#options = options
     this.capacity = new Capacity(options.connections)
+    const { queue, clock, source } = options
+    const borrow = queue.borrow?.bind(queue)
+    const changed = (site: Site): void => this.#granted(site)
+    if (borrow !== undefined) this.#loans = new Loans({ borrow, clock, source, changed })
   }
 
   /** The site of this name that a lane led to, with the hosts and limits of this moment. */
@@ -59,7 +67,7 @@ export class Sites {
     const now = this.#now()
     if (now - this.#prunedAt > FORGET) this.#prune(now)
     const limits = this.#options.policy().limits(hosts.map((host) => host.name))
-    const site = this.#sites.get(name) ?? new Site(name, hosts, limits, this.capacity)
+    const site = this.#sites.get(name) ?? this.#newSite(name, hosts, limits)
     this.#sites.set(name, site)
     site.hosts = hosts
     site.limits = limits
@@ -77,6 +85,8 @@ export class Sites {
   ): Promise<Slot | undefined> {
     if (this.#closed) return undefined
     if (site.line.length === 0 && this.#hasRoom(site)) return this.#admit(site, key)
+    if (this.#loans !== undefined && (await this.#hasBorrowed(this.#loans, site)))
+      return this.#admit(site, key)
     this.#keepBack(site, lane)
     if (site.line.has(lane)) return undefined
     if (site.line.length >= LINE || this.#waiting >= LINES) {
@@ -125,7 +135,8 @@ export class Sites {
   crowded(site: Site, lane: Destination): boolean {
     const { line } = site
     const alone = line.length === 0 || (line.length === 1 && line.has(lane))
-    return !alone || !this.capacity.roomFor(site.slow)
+    const isOver = site.busy + site.leaving > site.limit(this.#now())
+    return !alone || isOver || !this.capacity.roomFor(site.slow)
   }
 
   /** Calls who waits, as far as there is room: after a slot came back, or a site got well. */
@@ -148,6 +159,7 @@ export class Sites {
   /** Nobody is let in any more, and who waits goes home. */
   close(): void {
     this.#closed = true
+    this.#loans?.stop()
     for (const site of this.#sites.values()) this.sendHome(site)
   }
 
@@ -163,6 +175,24 @@ export class Sites {
     for (const site of this.#withIdle) while (site.idle.length > 0) this.#drop(site)
     this.#withIdle.clear()
     await Promise.allSettled(this.#quitting)
+  }
+
+  #newSite(name: string, hosts: readonly Host[], limits: Site['limits']): Site {
+    return new Site(name, hosts, limits, this.capacity, this.#loans === undefined ? Infinity : 0)
+  }
+
+  // Where only other processes' share is in the way, they are asked before anybody stands in line.
+  async #hasBorrowed(loans: Loans, site: Site): Promise<boolean> {
+    const lacksLoan = site.granted < site.ownLimit(this.#now())
+    if (!lacksLoan || site.line.length > 0) return false
+    await loans.ask(site)
+    return !this.#closed && site.line.length === 0 && this.#hasRoom(site)
+  }
+
+  // Others may have a right to some of what we have: unused connections go at once.
+  #granted(site: Site): void {
+    while (site.idle.length > 0 && site.open > site.granted) this.#drop(site)
+    this.serve(site)
   }
 
   #hasRoom(site: Site): boolean {
@@ -249,7 +279,9 @@ export class Sites {
   }
 
   #put(site: Site, key: string, connection: Connection): void {
-    const worth = connection.usable && connection.taken < site.limits.messagesPerConnection
+    const isOver = site.busy + site.idle.length >= site.granted
+    const worth =
+      !isOver && connection.usable && connection.taken < site.limits.messagesPerConnection
     if (!worth || this.#closed) {
       site.live--
       return void this.#quit(site, connection)

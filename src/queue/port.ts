@@ -141,6 +141,15 @@ export interface Settlement {
   readonly moveTo?: { readonly destination: Destination; readonly rule: string }
 }
 
+/** Connections of one site: those that a process has, could use, and that all may have together. */
+export interface Loan {
+  /** With the source that calls it. */
+  readonly site: string
+  readonly held: number
+  readonly wanted: number
+  readonly limit: number
+}
+
 export interface OperatorAct {
   readonly who: string
   readonly why: string
@@ -396,9 +405,9 @@ export interface Queue extends QueueControl {
   ): Promise<void>
   content(ref: ContentRef): AsyncIterable<Uint8Array>
   /**
-   * Connections of a site that this process may have, of a limit that all who call from the same source
-   * share. `held` are those it has now and `wanted` those it could use; what it may have can be fewer than it
-   * holds: then it is to give back as many as it can. Answers how many it may have from now on.
+   * How many connections of each site this process may have from now on, out of what all who call from the
+   * same source share. It can be fewer than it has: then it is to give back as many as it can. What a
+   * dead process had returns by itself. Absent where nobody shares the queue.
    */
-  borrow(site: string, held: number, wanted: number, limit: number): Promise<number>
+  borrow?(loans: readonly Loan[]): Promise<readonly number[]>
 }

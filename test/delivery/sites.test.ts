@@ -23,7 +23,14 @@ function world(connections: number, perSite = 20, messages = 100): World {
   }
   const limits = { connections: perSite, messagesPerConnection: messages, at: 'here' }
   const policy = () => ({ limits: () => limits })
-  const sites = new Sites({ queue: { full }, clock, report: () => {}, policy, connections })
+  const sites = new Sites({
+    queue: { full },
+    source: 'test',
+    clock,
+    report: () => {},
+    policy,
+    connections,
+  })
   const site = (name: string, ...lanes: string[]): Site => {
     const hosts = [{ name, preference: 0 }]
     for (const lane of lanes) sites.find(name, hosts, lane as Destination)

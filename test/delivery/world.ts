@@ -102,6 +102,7 @@ export async function startWorld(given: Given = {}): Promise<World> {
     queue,
     report,
     policy: () => policy,
+    source: 'relay.example',
     connections: given.connections ?? 5000,
     smtpPort: PORT,
   }

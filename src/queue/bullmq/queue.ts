@@ -18,7 +18,16 @@ import type {
   Filter,
   GroupBy,
 } from '../port.ts'
-import type { Lease, MessageId, NewMail, OperatorAct, Page, ProcessEntry, Queue } from '../port.ts'
+import type {
+  Lease,
+  Loan,
+  MessageId,
+  NewMail,
+  OperatorAct,
+  Page,
+  ProcessEntry,
+  Queue,
+} from '../port.ts'
 import type { Settlement, StandingHold, Steered, Suspension, Taken, Trace } from '../port.ts'
 import { factOf, freshDelivery } from '../settled.ts'
 import { Accepting } from './accepting.ts'
@@ -448,9 +457,10 @@ class BullmqQueue implements Queue {
     else yield* this.#store.read(ref)
   }
 
-  async borrow(site: string, held: number, wanted: number, limit: number): Promise<number> {
-    const { value } = await this.#call('borrow', { site, held, wanted, limit })
-    return (value as [granted: number, target: number])[1]
+  async borrow(loans: readonly Loan[]): Promise<readonly number[]> {
+    this.#link.check()
+    const { value } = await this.#call('borrow', { loans })
+    return value as number[]
   }
 
   async steer(act: Act, filter: Filter, by: OperatorAct): Promise<Steered> {

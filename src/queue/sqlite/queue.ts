@@ -343,11 +343,6 @@ class SqliteQueue implements Queue {
     return [{ ...(about?.() ?? NOBODY), ...mine, startedAt: this.#startedAt, seenAt: clock.now() }]
   }
 
-  /** Nobody shares the limits of this process. */
-  async borrow(_: string, __: number, wanted: number, limit: number): Promise<number> {
-    return Math.min(wanted, limit)
-  }
-
   #steered(act: Act, what: string, steered: Steered, { who, why }: OperatorAct): Steered {
     this.#report({ kind: 'steered', at: this.#clock.now(), act, what, ...steered, who, why })
     return steered

@@ -1,0 +1,128 @@
+// Limits that processes share: connections are borrowed before they are opened, given back when they are
+// not used or others have a right to them, and lost when nobody can be asked for too long.
+
+import { expect, test } from 'vitest'
+import type { Connection } from '../../src/delivery/parts.ts'
+import type { Site, Slot } from '../../src/delivery/site.ts'
+import { Sites } from '../../src/delivery/sites.ts'
+import type { Destination } from '../../src/mail/destination.ts'
+import type { Loan } from '../../src/queue/port.ts'
+import { ManualClock } from '../peers/clock.ts'
+
+const HOSTS = [{ name: 'mx.example', preference: 0 }]
+const LANE = 'far.example' as Destination
+
+class Line implements Connection {
+  fact = { host: 'mx.example', address: '127.0.0.1', port: 25, notes: [] }
+  offersDsn = true
+  taken = 1
+  usable = true
+  ended = false
+  send(): never {
+    throw new Error('Nothing is sent here')
+  }
+  async quit(): Promise<void> {
+    this.ended = true
+  }
+  destroy(): void {
+    this.ended = true
+  }
+}
+
+interface World {
+  readonly sites: Sites
+  readonly site: Site
+  readonly clock: ManualClock
+  readonly asked: Loan[]
+  /** How many the others leave; `undefined`: the queue is away. */
+  left: number | undefined
+  enter(): Promise<Slot | undefined>
+}
+
+function world(left: number, connections = 10): World {
+  const clock = new ManualClock()
+  const asked: Loan[] = []
+  const borrow = async (loans: readonly Loan[]): Promise<number[]> => {
+    const { left } = there
+    if (left === undefined) throw new Error('away')
+    asked.push(...loans)
+    return loans.map(({ wanted }) => Math.min(wanted, left))
+  }
+  const policy = () => ({ limits: () => ({ connections, messagesPerConnection: 100, at: 'here' }) })
+  const queue = { full: () => {}, borrow }
+  const report = (): void => {}
+  const options = { queue, source: 'relay.example', clock, report, policy, connections: 1000 }
+  const sites = new Sites(options)
+  const site = sites.find('mx.example', HOSTS, LANE)
+  let key = 0
+  const enter = (): Promise<Slot | undefined> => sites.enter(site, LANE, `k${key++}`)
+  const there: World = { sites, site, clock, asked, left, enter }
+  return there
+}
+
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+test('a connection is borrowed before it is opened, with some to spare', async () => {
+  const there = world(10)
+  expect(await there.enter()).toBeDefined()
+  expect(there.asked).toMatchObject([
+    { site: 'relay.example/mx.example', held: 0, wanted: 3, limit: 10 },
+  ])
+  for (let n = 0; n < 2; n++) expect(await there.enter()).toBeDefined()
+  expect(there.asked).toHaveLength(1)
+})
+
+test('where others have all of them a lane waits, and is called when some come back', async () => {
+  const there = world(0)
+  const entering = there.enter()
+  await turns()
+  expect(there.site.line.length).toBe(1)
+  there.left = 1
+  there.clock.pass(500)
+  expect(await entering).toBeDefined()
+})
+
+test('what others have a right to is given back as connections come free', async () => {
+  const there = world(10)
+  const slots = [await there.enter(), await there.enter(), await there.enter()]
+  const lines = slots.map((slot) => {
+    const line = new Line()
+    there.sites.opened(slot!, line)
+    return line
+  })
+  there.left = 1
+  there.clock.pass(5000)
+  await turns()
+  expect(there.sites.crowded(there.site, LANE)).toBe(true)
+  for (const slot of slots) there.sites.leave(slot!, LANE)
+  await turns()
+  expect(lines.filter(({ ended }) => ended)).toHaveLength(2)
+})
+
+test('unused ones are given back, and then the site is not told of any more', async () => {
+  const there = world(10)
+  const slot = await there.enter()
+  there.sites.leave(slot!, LANE)
+  for (let n = 0; n < 3; n++) {
+    there.clock.pass(5000)
+    await turns()
+  }
+  expect(there.asked.at(-1)).toMatchObject({ held: 0, wanted: 0 })
+  expect(there.asked).toHaveLength(2)
+})
+
+test('while nobody can be asked it goes on with what it has, until others may have it', async () => {
+  const there = world(10)
+  await there.enter()
+  there.left = undefined
+  there.clock.pass(5000)
+  await turns()
+  expect(there.site.granted).toBe(1)
+  for (let n = 0; n < 6; n++) {
+    there.clock.pass(5000)
+    await turns()
+  }
+  expect(there.site.granted).toBe(0)
+})
