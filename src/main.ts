@@ -179,10 +179,10 @@ interface Told extends AsyncDisposable {
 function openReport(settings: Settings, { clock, output, terminal, watch }: World): Told {
   const format = settings.log === 'auto' ? (terminal ? 'text' : 'json') : settings.log
   const log = createLog({ output, format })
-  let counted: Queue | undefined
+  let watched: Queue | undefined
   const metrics = createMetrics({
     version: VERSION,
-    counts: async (by) => (await counted?.counts(by)) ?? [],
+    queue: () => watched,
     droppedLines: () => log.dropped,
   })
   const report = createReport([log, metrics, ...(watch === undefined ? [] : [{ report: watch }])])
@@ -192,7 +192,7 @@ function openReport(settings: Settings, { clock, output, terminal, watch }: Worl
     report,
     note,
     metrics,
-    watch: (queue) => void (counted = queue),
+    watch: (queue) => void (watched = queue),
     [Symbol.asyncDispose]: () => log[Symbol.asyncDispose](),
   }
 }

@@ -7,6 +7,7 @@ import { queueCommands } from './commands/queue.ts'
 import { sendCommands } from './commands/send.ts'
 import { settingsCommands } from './commands/settings.ts'
 import { sinkCommands } from './commands/sink.ts'
+import { statusCommands } from './commands/status.ts'
 import { traceCommands } from './commands/trace.ts'
 import { userCommands } from './commands/user.ts'
 import type { Context } from './context.ts'
@@ -14,6 +15,7 @@ import { runProgram } from './program.ts'
 
 const GROUPS = [
   settingsCommands,
+  statusCommands,
   queueCommands,
   traceCommands,
   sendCommands,

@@ -7,6 +7,7 @@ import { iso } from './times.ts'
 const TIMES = new Set([
   'at',
   'startedAt',
+  'seenAt',
   'endedAt',
   'acceptedAt',
   'due',

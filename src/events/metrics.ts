@@ -4,12 +4,12 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { RelayEvent, Report } from '../mail/event.ts'
 import { classOf } from '../mail/reply.ts'
+import { gaugeQueue } from './gauges.ts'
+import type { Watched } from './gauges.ts'
 
 export interface MetricsOptions {
-  /** Recipients that have not ended, asked at each scrape. */
-  readonly counts?: (
-    by: 'state' | 'queue',
-  ) => Promise<readonly { readonly key: string; readonly count: number }[]>
+  /** The queue, once there is one. */
+  readonly queue?: () => Watched | undefined
   readonly droppedLines?: () => number
   readonly version?: string
 }
@@ -36,7 +36,8 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   const reportAttempt = countAttempts(registry)
   const reportEnd = countEnds(registry)
   const reportRest = countRest(registry)
-  gaugeQueue(registry, options)
+  gaugeQueue(registry, options.queue ?? (() => undefined))
+  gaugeSelf(registry, options)
   return {
     contentType: registry.contentType,
     text: () => registry.metrics(),
@@ -217,22 +218,7 @@ function timeCommits(
   }
 }
 
-function gaugeQueue(registry: Registry, { counts, droppedLines, version }: MetricsOptions): void {
-  const registers = [registry]
-  const gauge = (name: string, help: string, by: 'state' | 'queue'): Gauge =>
-    new Gauge({
-      name,
-      help,
-      labelNames: [by],
-      registers,
-      async collect() {
-        const found = (await counts?.(by)) ?? []
-        this.reset()
-        for (const { key, count } of found) this.set({ [by]: key }, count)
-      },
-    })
-  gauge('waypost_recipients', 'Recipients that have not ended, by state', 'state')
-  gauge('waypost_queue_recipients', 'Recipients that have not ended, by queue', 'queue')
+function gaugeSelf(registry: Registry, { droppedLines, version }: MetricsOptions): void {
   const dropped: Gauge = new Gauge({
     name: 'waypost_log_lines_dropped',
     help: 'Log lines dropped because the reader of the log was too slow',
@@ -240,6 +226,7 @@ function gaugeQueue(registry: Registry, { counts, droppedLines, version }: Metri
     collect: () => dropped.set(droppedLines?.() ?? 0),
   })
   registry.registerMetric(dropped)
+  const registers = [registry]
   const info = { name: 'waypost_info', help: 'The version', labelNames: ['version'], registers }
   new Gauge(info).set({ version: version ?? 'unknown' }, 1)
 }

@@ -302,7 +302,7 @@ export interface ProcessEntry extends About {
   readonly startedAt: number
   /** Its last sign of life, by its own clock. */
   readonly seenAt: number
-  /** Nothing was heard of it for so long that its leases return. */
+  /** Nothing was heard of it for so long that its leases have returned, or do so now. */
   readonly isDead: boolean
 }
 
@@ -353,7 +353,7 @@ export interface QueueControl extends QueueReader {
   /** A copy of the whole store that can be opened in place of it. */
   backup(path: string): Promise<void>
   engine(): Promise<EngineStatus>
-  /** Who shares the queue, in order of their start. */
+  /** Who shares the queue, in order of their start; who died within the last hour is there too. */
   processes(): Promise<ProcessEntry[]>
 }
 

@@ -3,6 +3,12 @@ import { createMetrics } from '../../src/events/metrics.ts'
 import { createReport } from '../../src/events/report.ts'
 import { ATTEMPTED, ENDED, NOTE } from './events.ts'
 
+const QUEUE = {
+  counts: async () => [] as { key: string; count: number }[],
+  engine: async () => ({ engine: 'sqlite', isRelaxed: false }),
+  processes: async () => [{ isDead: false }],
+}
+
 test('attempts count by outcome, class of the reply and stage, without a domain', async () => {
   const metrics = createMetrics()
   metrics.report(ATTEMPTED)
@@ -40,12 +46,42 @@ test('the size of the queue is asked at each scrape, and an empty state disappea
     { key: 'waiting', count: 3 },
     { key: 'held', count: 1 },
   ]
-  const metrics = createMetrics({ counts: async () => counts })
+  const queue = { ...QUEUE, counts: async () => counts }
+  const metrics = createMetrics({ queue: () => queue })
   expect(await metrics.text()).toContain('waypost_recipients{state="held"} 1')
   counts = [{ key: 'waiting', count: 3 }]
   const text = await metrics.text()
   expect(text).toContain('waypost_recipients{state="waiting"} 3')
   expect(text).not.toContain('state="held"')
+})
+
+test('a scrape tells what keeps the queue, and that it is away when it is', async () => {
+  let trouble: string | undefined
+  const queue = {
+    ...QUEUE,
+    engine: async () => ({
+      engine: 'bullmq',
+      isRelaxed: true,
+      server: { version: '7.0.15', appendfsync: 'everysec', 'used-memory': 5, maxmemory: 9 },
+      ...(trouble === undefined ? {} : { trouble }),
+    }),
+    processes: async () => [{ isDead: false }, { isDead: true }, { isDead: false }],
+  }
+  const metrics = createMetrics({ queue: () => queue })
+  const text = await metrics.text()
+  expect(text).toContain(
+    'waypost_engine_info{engine="bullmq",durability="relaxed",version="7.0.15",appendfsync="everysec"} 1',
+  )
+  expect(text).toContain('waypost_redis_memory_bytes 5')
+  expect(text).toContain('waypost_redis_maxmemory_bytes 9')
+  expect(text).toContain('waypost_processes{state="alive"} 2')
+  expect(text).toContain('waypost_processes{state="dead"} 1')
+  expect(text).toContain('waypost_takes_mail 1')
+  trouble = 'Redis is away'
+  queue.processes = () => Promise.reject(new Error(trouble))
+  const later = await metrics.text()
+  expect(later).toContain('waypost_takes_mail 0')
+  expect(later).not.toContain('waypost_processes{')
 })
 
 test('a command that a client made up makes no label', async () => {

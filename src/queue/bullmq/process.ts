@@ -4,12 +4,12 @@
 import { randomInt } from 'node:crypto'
 import { hostname } from 'node:os'
 
-import { steady } from '../../base/clock.ts'
 import type { Cancel, Clock } from '../../base/clock.ts'
 import { createIds, formatId } from '../ids.ts'
 import type { About, MessageId, ProcessEntry } from '../port.ts'
 import type { Caller } from './caller.ts'
 import type { Link } from './link.ts'
+import { askTime } from './time.ts'
 import type { LeaseTime } from './time.ts'
 
 const DIGITS = '0123456789abcdefghjkmnpqrstvwxyz'
@@ -70,13 +70,13 @@ export class Beat {
   /** One sign of life; resolves with the milliseconds for which nothing is claimed. */
   async beat(): Promise<number> {
     const { link, caller, clock, time, length } = this.#options
-    const asked = steady(clock)
+    // The clock first: how long it is alive is measured by it.
+    const wrong = await askTime(link.work, time, clock)
+    if (Math.abs(wrong) > JUMP) await this.#calmDown()
     const given = { length, tag: this.#tag }
     const { value } = await caller.call(link.work, 'beat', given, JSON.stringify(this.#entry()))
-    const [server, calm, mine] = value as [string, number, number]
-    const wrong = time.learn(Number(server), asked, steady(clock))
+    const [calm, mine] = value as [number, number]
     if (mine === 0) this.#tag = randomText(TAG)
-    if (Math.abs(wrong) > JUMP) await this.#calmDown()
     return calm
   }
 

@@ -532,7 +532,6 @@ class BullmqQueue implements Queue {
 
   async #arrive({ run }: ServerFacts): Promise<void> {
     const { work } = this.#link
-    // The clock first: all that follows is measured by it.
     await this.#beat.beat()
     const { value } = await this.#caller.call(work, 'hello', { run, length: this.#length })
     this.#calmUntil = Number(value) > 0 ? this.#clock.now() + Number(value) : 0

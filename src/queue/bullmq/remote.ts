@@ -3,7 +3,7 @@
 
 import type { Redis } from 'ioredis'
 
-import { steady, systemClock } from '../../base/clock.ts'
+import { systemClock } from '../../base/clock.ts'
 import type { EngineStatus, QueueControl } from '../port.ts'
 import { formatAddress } from './address.ts'
 import type { RedisAddress } from './address.ts'
@@ -16,7 +16,7 @@ import { newProcessId } from './process.ts'
 import { Reading } from './reading.ts'
 import { describe } from './status.ts'
 import { Steering } from './steering.ts'
-import { createServerTime } from './time.ts'
+import { askTime, createServerTime } from './time.ts'
 
 export interface RemoteOptions {
   readonly address: RedisAddress
@@ -60,9 +60,7 @@ export async function openCaller({ address, prefix }: RemoteOptions) {
   try {
     await redis.connect()
     const time = createServerTime(systemClock)
-    const asked = steady(systemClock)
-    const [seconds, microseconds] = await redis.time()
-    time.learn(Number(seconds) * 1000 + Number(microseconds) / 1000, asked, steady(systemClock))
+    await askTime(redis, time, systemClock)
     const me = newProcessId()
     const caller = new Caller({ prefix: prefixOf(prefix), me, clock: systemClock, time })
     return { redis, caller, time }

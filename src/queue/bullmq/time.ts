@@ -1,6 +1,8 @@
 // The clock by which leases are measured. Every process of a relay must read the same one, so it is
 // the server's; between two looks at it the own clock that nobody sets tells how time goes by.
 
+import type { Redis } from 'ioredis'
+
 import { steady } from '../../base/clock.ts'
 import type { Clock } from '../../base/clock.ts'
 
@@ -25,6 +27,13 @@ export function createServerTime(clock: Clock): LeaseTime {
       return wrong
     },
   }
+}
+
+/** Asks the server for its time; answers by how much we were wrong, in milliseconds. */
+export async function askTime(redis: Redis, time: LeaseTime, clock: Clock): Promise<number> {
+  const asked = steady(clock)
+  const [seconds, microseconds] = await redis.time()
+  return time.learn(Number(seconds) * 1000 + Number(microseconds) / 1000, asked, steady(clock))
 }
 
 /** The own clock alone: for one process whose test owns the time. */

@@ -10,17 +10,17 @@ define('hello', function()
   return math.max(0, calmUntil() - steady)
 end)
 
--- A sign of life: given { length, tag }; then what the process says of itself. Answers the server's
--- time in milliseconds, for how long nothing is claimed, and whether the tag is the caller's alone.
+-- A sign of life: given { length, tag }; then what the process says of itself. Answers for how long
+-- nothing is claimed, and whether the tag is the caller's alone.
 define('beat', function()
   call('ZADD', P .. '/alive', steady + given.length, me)
   call('HSET', P .. '/processes', me, ARGV[5])
+  call('ZREM', P .. '/dead', me)
   call('HSETNX', P .. '/tags', given.tag, me)
   call('HSET', P .. '/tag-of', me, given.tag)
   if call('EXISTS', P .. '/full/' .. me) == 1 then call('PEXPIRE', P .. '/full/' .. me, 600000) end
-  local time = call('TIME')
   local mine = call('HGET', P .. '/tags', given.tag) == me and 1 or 0
-  return { string.format('%.3f', time[1] * 1000 + time[2] / 1000), math.max(0, calmUntil() - steady), mine }
+  return { math.max(0, calmUntil() - steady), mine }
 end)
 
 -- A clock that was set back would keep a lease for ever.
@@ -41,8 +41,20 @@ local function bury(process)
   if tag then call('HDEL', P .. '/tags', tag) end
   call('HDEL', P .. '/tag-of', process)
   call('ZREM', P .. '/alive', process)
-  call('HDEL', P .. '/processes', process)
   call('UNLINK', P .. '/full/' .. process)
+end
+
+local function forgetProcess(process)
+  call('HDEL', P .. '/processes', process)
+  call('ZREM', P .. '/dead', process)
+end
+
+-- It stays in the list for an hour, so that admins see what they have lost.
+local function remember(process)
+  local entry = call('HGET', P .. '/processes', process)
+  if not entry then return end
+  call('HSET', P .. '/processes', process, (string.gsub(entry, '"leases":%d+', '"leases":0', 1)))
+  call('ZADD', P .. '/dead', steady, process)
 end
 
 -- Ends leases that lapsed, and processes of which nothing was heard for a whole lease; `leaving` is
@@ -57,7 +69,15 @@ define('bury', function()
     dead = call('ZRANGEBYSCORE', P .. '/alive', '-inf', steady, 'LIMIT', 0, 10)
   end
   for _, process in ipairs(dead) do
-    if given.leaving or process ~= me then bury(process) end
+    if given.leaving then
+      bury(process)
+      forgetProcess(process)
+    elseif process ~= me then
+      bury(process)
+      remember(process)
+    end
   end
+  local past = call('ZRANGEBYSCORE', P .. '/dead', '-inf', steady - 3600000, 'LIMIT', 0, 10)
+  for _, process in ipairs(past) do forgetProcess(process) end
   return dead
 end)
