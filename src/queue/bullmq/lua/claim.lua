@@ -1,4 +1,6 @@
 local PAGE, EIGHTH = 50, 8
+-- Lanes that one call puts where they belong; the next call goes on.
+local MOVED = 1000
 
 local function isFull(lane)
   return given.full and call('SISMEMBER', P .. '/full/' .. me, lane) == 1
@@ -24,8 +26,9 @@ local function head(one)
       local at, priority = workOf(lane, idleLeases(lane))
       local fits = at and at <= now and bandOf(priority) == one.band
       if fits and suspendedUntil(lane) <= now and not isHeldLane(lane) then return lane, priority end
+      if one.moved == MOVED then return nil end
       place(lane)
-      one.at = one.at + 2
+      one.at, one.moved = one.at + 2, one.moved + 1
     end
   end
 end
@@ -66,7 +69,7 @@ define('claim', function()
   local bands = {}
   for band = 0, BANDS - 1 do
     local from = given.from[band + 1]
-    bands[band + 1] = { band = band, from = from, seen = from, skipped = 0, list = {}, at = 1 }
+    bands[band + 1] = { band = band, from = from, seen = from, skipped = 0, moved = 0, list = {}, at = 1 }
   end
   local leases = {}
   while #leases < given.count do
@@ -87,7 +90,7 @@ end)
 local function isSure(band, lane, score)
   local at, priority = workOf(lane, idleLeases(lane))
   if at and bandOf(priority) == band then
-    if score > now then return at <= score end
+    if score > now and at <= score then return true end
     if at <= now and suspendedUntil(lane) <= now and not isHeldLane(lane) then return true end
   end
   place(lane)
@@ -95,12 +98,11 @@ local function isSure(band, lane, score)
 end
 
 local function firstOf(band)
-  local skipped = 0
-  while true do
+  local skipped, moved = 0, 0
+  while moved < MOVED do
     local from = given.from[band + 1]
     local page = call('ZRANGEBYSCORE', inBand(band), from, '+inf', 'WITHSCORES', 'LIMIT', skipped, PAGE)
-    if page[1] == nil then return math.huge end
-    local moved = false
+    local before = moved
     for i = 1, #page, 2 do
       local lane, score = page[i], tonumber(page[i + 1])
       if isFull(lane) then
@@ -108,12 +110,13 @@ local function firstOf(band)
       elseif isSure(band, lane, score) then
         return math.max(score, now)
       else
-        moved = true
+        moved = moved + 1
         break
       end
     end
-    if not moved and #page < 2 * PAGE then return math.huge end
+    if moved == before and #page < 2 * PAGE then return math.huge end
   end
+  return now
 end
 
 -- When the next lane has work that the caller could claim: given { full, from }. An empty text when
