@@ -83,10 +83,10 @@ export class Sites {
     key: string,
     priority = USUAL,
   ): Promise<Slot | undefined> {
+    if (this.#lacksLoan(site)) await this.#loans!.ask(site)
     if (this.#closed) return undefined
+    // In one go: whoever else has waited for the same answer finds the room taken.
     if (site.line.length === 0 && this.#hasRoom(site)) return this.#admit(site, key)
-    if (this.#loans !== undefined && (await this.#hasBorrowed(this.#loans, site)))
-      return this.#admit(site, key)
     this.#keepBack(site, lane)
     if (site.line.has(lane)) return undefined
     if (site.line.length >= LINE || this.#waiting >= LINES) {
@@ -181,12 +181,10 @@ export class Sites {
     return new Site(name, hosts, limits, this.capacity, this.#loans === undefined ? Infinity : 0)
   }
 
-  // Where only other processes' share is in the way, they are asked before anybody stands in line.
-  async #hasBorrowed(loans: Loans, site: Site): Promise<boolean> {
-    const lacksLoan = site.granted < site.ownLimit(this.#now())
-    if (!lacksLoan || site.line.length > 0) return false
-    await loans.ask(site)
-    return !this.#closed && site.line.length === 0 && this.#hasRoom(site)
+  // Only what other processes have stands between the lane and a connection: they are asked first.
+  #lacksLoan(site: Site): boolean {
+    const isLent = this.#loans !== undefined && !this.#closed && site.line.length === 0
+    return isLent && !this.#hasRoom(site) && site.granted < site.ownLimit(this.#now())
   }
 
   // Others may have a right to some of what we have: unused connections go at once.

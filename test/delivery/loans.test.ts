@@ -64,6 +64,15 @@ async function turns(): Promise<void> {
   for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
 
+test('of many who wait for the same answer no more go than it allows', async () => {
+  const there = world(2)
+  const entered = Array.from({ length: 5 }, () => there.enter())
+  await turns()
+  expect(there.site.busy).toBe(2)
+  there.sites.close()
+  expect((await Promise.all(entered)).filter((slot) => slot !== undefined)).toHaveLength(2)
+})
+
 test('a connection is borrowed before it is opened, with some to spare', async () => {
   const there = world(10)
   expect(await there.enter()).toBeDefined()
