@@ -10,6 +10,8 @@ import type { Answer, Caller } from './caller.ts'
 import type { ContentStore } from './content.ts'
 import type { Link } from './link.ts'
 import type { Memory } from './memory.ts'
+import { isGone } from './process.ts'
+import type { Said } from './process.ts'
 import { scopeOf } from './reading.ts'
 import { senderOf } from './rows.ts'
 import type { MessageRow, RecipientRow } from './rows.ts'
@@ -73,8 +75,7 @@ export class Chores {
     const { link, failed } = this.#options
     if (link.down !== undefined) return
     try {
-      await this.#bury()
-      if (!(await this.#isMyTurn())) return
+      if (!(await this.#bury())) return
       await this.#placeLanes()
       await this.#mend()
       await this.#removeGone()
@@ -87,15 +88,13 @@ export class Chores {
     }
   }
 
-  /** Several processes share what is to be done only once. */
-  async #isMyTurn(): Promise<boolean> {
-    const { link, caller } = this.#options
-    const key = `${caller.prefix}/sweeper`
-    return (await link.work.set(key, caller.me, 'PX', EVERY - 1000, 'NX')) === 'OK'
-  }
-
-  async #bury(): Promise<void> {
-    await this.#call('bury', { length: this.#options.length })
+  /** Whether it is our turn: several processes share what is to be done only once. */
+  async #bury(): Promise<boolean> {
+    const { link, caller, length } = this.#options
+    const said = Object.entries(await link.work.hgetall(`${caller.prefix}/processes`))
+    const gone = said.filter(([, text]) => isGone(JSON.parse(text) as Said)).map(([id]) => id)
+    const { value } = await this.#call('bury', { length, gone, chores: EVERY - 1000 })
+    return value === 1
   }
 
   async #placeLanes(): Promise<void> {
@@ -231,9 +230,11 @@ export class Chores {
       .exec()
   }
 
-  async #call(name: 'bury' | 'place' | 'mend', given: object): Promise<void> {
+  async #call(name: 'bury' | 'place' | 'mend', given: object): Promise<Answer> {
     const { caller, link, heard } = this.#options
-    heard(await caller.call(link.work, name, given))
+    const answer = await caller.call(link.work, name, given)
+    heard(answer)
+    return answer
   }
 }
 

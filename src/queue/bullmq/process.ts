@@ -2,6 +2,7 @@
 // that it gives, which no other gives too.
 
 import { randomInt } from 'node:crypto'
+import { readFileSync, readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
 
 import type { Cancel, Clock } from '../../base/clock.ts'
@@ -34,6 +35,34 @@ function randomText(length: number): string {
 /** An id that this engine gave: the time, and who gave it. */
 export function isOwnId(id: string): boolean {
   return /^[0-9a-hjkmnp-tv-z]{14}$/.test(id)
+}
+
+/** What a process says of itself with every sign of life. */
+export interface Said extends Omit<ProcessEntry, 'id' | 'isDead'> {
+  /** Where pids mean the same: this machine since it was started, and the process's view of it. */
+  readonly home?: string
+}
+
+const HOME = findHome()
+
+function findHome(): string | undefined {
+  try {
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()
+    return `${boot} ${readlinkSync('/proc/self/ns/pid')}`
+  } catch {
+    return undefined
+  }
+}
+
+/** It ran where we do, and is no more: nobody has to wait for its leases. */
+export function isGone({ home, pid }: Said): boolean {
+  if (home === undefined || home !== HOME) return false
+  try {
+    process.kill(pid, 0)
+    return false
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH'
+  }
 }
 
 export interface BeatOptions {
@@ -102,11 +131,12 @@ export class Beat {
     await link.work.set(`${caller.prefix}/calm`, time.now() + length)
   }
 
-  #entry(): Omit<ProcessEntry, 'id' | 'isDead'> {
+  #entry(): Said {
     const { clock, leases } = this.#options
     return {
       ...this.#options.about(),
       host: hostname(),
+      ...(HOME === undefined ? {} : { home: HOME }),
       pid: process.pid,
       startedAt: this.#startedAt,
       seenAt: clock.now(),

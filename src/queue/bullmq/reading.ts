@@ -20,6 +20,7 @@ import type { Page, ProcessEntry, StandingHold, Suspension, Trace } from '../por
 import { find, messageOf, readMessages } from './find.ts'
 import { destinationOf } from './keys.ts'
 import type { DeliveryRow, MessageRow } from './rows.ts'
+import type { Said } from './process.ts'
 import type { LeaseTime } from './time.ts'
 
 export class Reading {
@@ -76,7 +77,7 @@ export class Reading {
     ])
     return Object.entries(all)
       .map(([id, text]) => {
-        const entry = JSON.parse(text) as Omit<ProcessEntry, 'id' | 'isDead'>
+        const { home: _, ...entry } = JSON.parse(text) as Said
         return { id, ...entry, isDead: !alive.includes(id) }
       })
       .sort((one, other) => one.startedAt - other.startedAt)

@@ -57,10 +57,32 @@ local function remember(process)
   call('ZADD', P .. '/dead', steady, process)
 end
 
+-- Somebody knows that they are gone: what they had lapses now.
+local function cutShort(processes)
+  local leases = #processes > 0 and call('ZRANGE', P .. '/leases', 0, -1) or {}
+  for _, process in ipairs(processes) do
+    if call('ZSCORE', P .. '/alive', process) then call('ZADD', P .. '/alive', steady, process) end
+    for _, lease in ipairs(leases) do
+      if string.sub(lease, 1, #process + 1) == process .. '.' then call('ZADD', P .. '/leases', steady, lease) end
+    end
+  end
+end
+
+local function isTurn()
+  if given.leaving then return false end
+  local next = tonumber(call('GET', P .. '/chores') or 0)
+  if next > steady and next <= steady + given.chores then return false end
+  call('SET', P .. '/chores', steady + given.chores)
+  return true
+end
+
 -- Ends leases that lapsed, and processes of which nothing was heard for a whole lease; `leaving` is
--- the caller's own farewell. Given { length, leaving }. Answers the processes that are gone.
+-- the caller's own farewell. Given { length, leaving, or gone = those that somebody knows to be, and
+-- chores = how often they are done }. Answers whether it is the caller's turn to do what must be
+-- done only once.
 define('bury', function()
   clampTo(steady + given.length)
+  cutShort(given.leaving and { me } or given.gone)
   lapse()
   local dead = {}
   if given.leaving then
@@ -79,5 +101,5 @@ define('bury', function()
   end
   local past = call('ZRANGEBYSCORE', P .. '/dead', '-inf', steady - 3600000, 'LIMIT', 0, 10)
   for _, process in ipairs(past) do forgetProcess(process) end
-  return dead
+  return isTurn() and 1 or 0
 end)
