@@ -1,8 +1,8 @@
-// Compiles src/ to dist/: types stripped, declarations beside. Node does not strip types inside
-// node_modules, so an installed tarball runs JavaScript.
+// Compiles src/ to dist/: types stripped, declarations beside, and the Lua of the Redis engine as it
+// is. Node does not strip types inside node_modules, so an installed tarball runs JavaScript.
 
 import { spawnSync } from 'node:child_process'
-import { rmSync } from 'node:fs'
+import { cpSync, rmSync } from 'node:fs'
 
 rmSync('dist', { recursive: true, force: true })
 const { status } = spawnSync(
@@ -12,4 +12,5 @@ const { status } = spawnSync(
     stdio: 'inherit',
   },
 )
+cpSync('src/queue/bullmq/lua', 'dist/queue/bullmq/lua', { recursive: true })
 process.exitCode = status ?? 1

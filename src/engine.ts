@@ -3,6 +3,7 @@
 import type { Clock } from './base/clock.ts'
 import type { Report } from './mail/event.ts'
 import type { RedisPlace } from './admin/context.ts'
+import type { LeaseTime } from './queue/bullmq/time.ts'
 import type { About, Queue } from './queue/port.ts'
 import type { Settings } from './settings.ts'
 
@@ -10,6 +11,8 @@ export interface EngineWorld {
   readonly clock: Clock
   readonly report: Report
   readonly about: () => About
+  /** What leases in Redis are measured by; the server's clock by default. */
+  readonly time?: LeaseTime
 }
 
 export async function openEngine(settings: Settings, world: EngineWorld): Promise<Queue> {

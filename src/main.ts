@@ -23,6 +23,7 @@ import type { Report } from './mail/event.ts'
 import { verifyPassword } from './policy/password.ts'
 import type { Policy, PolicySource } from './policy/policy.ts'
 import { watchPolicy } from './policy/watch.ts'
+import type { LeaseTime } from './queue/bullmq/time.ts'
 import type { About, Queue } from './queue/port.ts'
 import type { Environment, Settings } from './settings.ts'
 
@@ -43,6 +44,8 @@ export interface World {
   readonly terminal: boolean
   /** Whoever wants the events themselves. */
   readonly watch?: Report
+  /** What leases in Redis are measured by; the server's clock by default. */
+  readonly time?: LeaseTime
 }
 
 export const realWorld: World = {

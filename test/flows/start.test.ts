@@ -5,12 +5,34 @@ import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { ON_REDIS } from '../peers/engine.ts'
 import { createProcess, run, type ProcessOptions, type RelayProcess } from '../peers/process.ts'
 
 const TLS = { WAYPOST_TLS_CERT: 'CONFIG/cert.pem', WAYPOST_TLS_KEY: 'CONFIG/key.pem' }
 const KEY = 'keys: [{ selector: s1, file: keys/s1.pem }]'
 
-const CASES: [what: string, options: ProcessOptions, code: number, says: string | RegExp][] = [
+type Case = [what: string, options: ProcessOptions, code: number, says: string | RegExp]
+
+const OF_EMBEDDED: Case[] = [
+  [
+    'with a file in place of the data folder',
+    { environment: { WAYPOST_DATA: 'CONFIG/policies/relay.yaml' } },
+    1,
+    /Cannot use the data folder ".*relay\.yaml": EEXIST.*; WAYPOST_DATA /,
+  ],
+]
+
+const OF_REDIS: Case[] = [
+  [
+    'where no Redis is',
+    { environment: { WAYPOST_REDIS: 'redis://ana:secret@127.0.0.1:1/0' } },
+    1,
+    'Cannot reach Redis at redis://ana@127.0.0.1:1/0: connect ECONNREFUSED 127.0.0.1:1; WAYPOST_REDIS names the Redis that keeps the queue',
+  ],
+]
+
+const CASES: Case[] = [
+  ...(ON_REDIS ? OF_REDIS : OF_EMBEDDED),
   [
     'without policies',
     { environment: { WAYPOST_CONFIG: '/nowhere.invalid' } },
@@ -46,12 +68,6 @@ const CASES: [what: string, options: ProcessOptions, code: number, says: string 
     { environment: TLS, files: { 'cert.pem': 'x', 'key.pem': 'x' } },
     1,
     /Cannot use the certificate ".*cert\.pem" with the key ".*key\.pem"/,
-  ],
-  [
-    'with a file in place of the data folder',
-    { environment: { WAYPOST_DATA: 'CONFIG/policies/relay.yaml' } },
-    1,
-    /Cannot use the data folder ".*relay\.yaml": EEXIST.*; WAYPOST_DATA /,
   ],
   [
     'on an address that is not here',

@@ -14,6 +14,7 @@ import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { engineSettings } from './engine.ts'
 
 export interface ProcessOptions {
   /** The port of the next hop of all mail, in clear; else `routing` says, else all goes by MX. */
@@ -111,6 +112,7 @@ export class RelayProcess implements AsyncDisposable {
     const listen = [port, ...more].map((port, n) => `${schemes[n]}://127.0.0.1:${port}`)
     this.environment = {
       ...withoutOurs(process.env),
+      ...engineSettings(this.data),
       WAYPOST_LISTEN: listen.join(','),
       WAYPOST_ADMIN: `http://127.0.0.1:${admin}`,
       WAYPOST_CONFIG: folder,

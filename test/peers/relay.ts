@@ -15,9 +15,11 @@ import { parseDuration } from '../../src/base/units.ts'
 import type { RelayEvent } from '../../src/mail/event.ts'
 import { realWorld, startRelay as startReal, type Relay as RealRelay } from '../../src/main.ts'
 import type { Entry, MessageId } from '../../src/queue/port.ts'
+import { createOwnTime } from '../../src/queue/bullmq/time.ts'
 import { readSettings } from '../../src/settings.ts'
 import { ManualClock } from './clock.ts'
 import { startDns, type Dns, type Zone } from './dns.ts'
+import { engineSettings } from './engine.ts'
 import type { Mx } from './mx.ts'
 
 /** Where MX hosts of flows listen: port 25 as in the world, where this user may open it. */
@@ -92,11 +94,13 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
   const dns = parts.use(await startDns({ ...zoneOf(options.mx ?? {}), ...options.zone }))
   const clock = options.clock ?? new ManualClock(Date.now())
   const events = new Events()
+  const data = options.data ?? join(folder, 'data')
   const settings = readSettings({
+    ...engineSettings(data),
     WAYPOST_LISTEN: 'smtp://127.0.0.1:0',
     WAYPOST_ADMIN: 'none',
     WAYPOST_CONFIG: folder,
-    WAYPOST_DATA: options.data ?? join(folder, 'data'),
+    WAYPOST_DATA: data,
     WAYPOST_HOSTNAME: 'relay.near.example',
     WAYPOST_DNS: dns.server,
     WAYPOST_MX_REFUSE: 'none',
@@ -114,7 +118,8 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
     },
   }
   const chance = options.chance ?? ((): number => 0)
-  const world = { ...realWorld, clock, chance, environment, terminal: false, watch, output }
+  const time = createOwnTime(clock)
+  const world = { ...realWorld, clock, time, chance, environment, terminal: false, watch, output }
   const real = parts.use(await startReal(settings, world))
   const { port } = real.status().listeners[0]!
   const owned = parts.move()

@@ -1,0 +1,46 @@
+// Which engine the relays of this run keep their mail in: the embedded one, or Redis at the address in
+// WAYPOST_TEST_REDIS. Each data folder has a queue of its own there.
+
+import { createHash } from 'node:crypto'
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Redis } from 'ioredis'
+import { startRedis } from './redis.ts'
+
+const url = process.env['WAYPOST_TEST_REDIS']
+
+export const ON_REDIS = url !== undefined
+
+/** Settings of a relay with this data folder. */
+export function engineSettings(data: string): Record<string, string> {
+  if (url === undefined) return {}
+  return { WAYPOST_REDIS: url, WAYPOST_REDIS_PREFIX: prefixOf(data) }
+}
+
+function prefixOf(data: string): string {
+  return createHash('sha256').update(data).digest('hex').slice(0, 12)
+}
+
+/** What is stored of large content: files, or keys of pieces. */
+export async function storedContent(data: string): Promise<string[]> {
+  if (url === undefined) return readdir(join(data, 'content'))
+  const redis = new Redis(url)
+  const keys = await redis.keys(`{${prefixOf(data)}}/c/*`)
+  redis.disconnect()
+  return keys
+}
+
+/** As if the disk were broken. */
+export async function loseContent(data: string): Promise<void> {
+  if (url === undefined) return rm(join(data, 'content'), { recursive: true })
+  const redis = new Redis(url)
+  await redis.del(await storedContent(data))
+  redis.disconnect()
+}
+
+/** Before all tests of the run: starts the server; answers with what stops it. */
+export default async function setup(): Promise<() => Promise<void>> {
+  const server = await startRedis()
+  process.env['WAYPOST_TEST_REDIS'] = server.url
+  return () => server[Symbol.asyncDispose]()
+}
