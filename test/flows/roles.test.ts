@@ -1,0 +1,31 @@
+// A queue in Redis divides the work: one process takes mail in, another takes it out.
+
+import { expect, test } from 'vitest'
+import { startMx } from '../peers/mx.ts'
+import { createProcess, until, type RelayProcess } from '../peers/process.ts'
+import { startRedis } from '../peers/redis.ts'
+
+test('a message that one process accepted is delivered by the other', async () => {
+  await using redis = await startRedis()
+  await using mx = await startMx()
+  const start = (role: string): Promise<RelayProcess> => {
+    const environment = { WAYPOST_REDIS: redis.url, WAYPOST_ROLES: role, WAYPOST_NAME: role }
+    return createProcess({ hop: mx.port, environment })
+  }
+  await using listener = await start('listen')
+  await using worker = await start('deliver')
+  worker.launch()
+  await listener.start()
+  const listed = async (): Promise<string> => (await worker.waypost('processes', '--json')).out
+  // Sooner than its regular sign of life, which comes every 5 seconds.
+  await until(async () => (await listed()).includes(`:${listener.port}`), 'its address', 4000)
+  const { code, out, err } = await worker.waypost('send', 'bo@far.example')
+  expect(err).toBe('')
+  expect(out).toContain('delivered')
+  expect(code).toBe(0)
+  expect(mx.taken).toHaveLength(1)
+  expect([await listener.stop(), await worker.stop()]).toEqual([0, 0])
+  const deliveredBy = (relay: RelayProcess): number =>
+    relay.log().filter(({ event }) => event === 'delivered').length
+  expect([deliveredBy(listener), deliveredBy(worker)]).toEqual([0, 1])
+})
