@@ -1,12 +1,14 @@
-# The relay in a small image: built in one stage, run in another, as a user without rights.
+# The relay in a small image: built in one stage, run in another, as a user without rights. What is
+# copied from the first stage is JavaScript alone, so it builds on one platform for all.
 
-FROM node:24.21.0-bookworm-slim AS build
+FROM --platform=$BUILDPLATFORM node:24.21.0-bookworm-slim AS build
 WORKDIR /build
 COPY package.json package-lock.json tsconfig.json tsconfig.build.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY src ./src
 COPY scripts ./scripts
-RUN npm run build && npm prune --omit=dev --ignore-scripts
+# Optional packages are native ones that speed up decoding, which the relay does not do.
+RUN npm run build && npm prune --omit=dev --omit=optional --ignore-scripts
 
 FROM node:24.21.0-bookworm-slim
 WORKDIR /opt/waypost
@@ -16,11 +18,11 @@ COPY --from=build /build/dist ./dist
 COPY scripts/waypost.js ./scripts/waypost.js
 COPY policies /etc/waypost/policies
 COPY queues /etc/waypost/queues
+# No VOLUME: with Redis nothing is kept here, and every container would leave an empty one behind.
 RUN ln -s /opt/waypost/scripts/waypost.js /usr/local/bin/waypost \
   && install -d -o node -g node -m 0700 /var/lib/waypost
 ENV WAYPOST_CONFIG=/etc/waypost WAYPOST_DATA=/var/lib/waypost
 USER node
-VOLUME /var/lib/waypost
 EXPOSE 2525 8025
 STOPSIGNAL SIGTERM
 CMD ["waypost", "start"]
