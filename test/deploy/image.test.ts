@@ -1,0 +1,66 @@
+// The Dockerfile and the systemd unit: the Node that the tests ran on, a user without rights, and nothing that
+// fits one kind of machine alone.
+
+import { expect, test } from 'vitest'
+import lock from '../../package-lock.json' with { type: 'json' }
+import metadata from '../../package.json' with { type: 'json' }
+import { readSettings, TABLE } from '../../src/settings.ts'
+import { imageEnvironment, textOf } from './compose.ts'
+
+interface Package {
+  readonly version: string
+  readonly dev?: boolean
+  readonly optional?: boolean
+  readonly os?: readonly string[]
+  readonly cpu?: readonly string[]
+}
+
+const dockerfile = textOf('Dockerfile')
+const last = dockerfile.slice(dockerfile.lastIndexOf('\nFROM'))
+const unit = textOf('scripts/waypost.service')
+
+test('both stages have the Node that the project pins', () => {
+  const bases = [...dockerfile.matchAll(/^FROM (?:--platform=\S+ )?(\S+)/gm)].map(
+    ([, base]) => base,
+  )
+  const pinned = `node:${metadata.devDependencies.node}-bookworm-slim`
+  expect(bases).toEqual([pinned, pinned])
+})
+
+test('the relay runs as a user without rights, and hears SIGTERM itself', () => {
+  expect(last.match(/^USER .+/gm)).toEqual(['USER node'])
+  expect(last).toContain('\nSTOPSIGNAL SIGTERM\n')
+  // In this form there is no shell between the signal and the relay.
+  expect(last).toContain('\nCMD ["waypost", "start"]\n')
+  expect(imageEnvironment()).toEqual({
+    [TABLE.config.from]: '/etc/waypost',
+    [TABLE.data.from]: '/var/lib/waypost',
+  })
+  expect(last).toContain('install -d -o node -g node -m 0700 /var/lib/waypost')
+})
+
+test('the image has no package that fits one kind of machine alone', () => {
+  expect(dockerfile).toMatch(/npm prune --omit=dev --omit=optional /)
+  expect(dockerfile).not.toMatch(/amd64|arm64|x86|x64|apt-get/)
+  const packages: [name: string, about: Package][] = Object.entries(lock.packages)
+  const native = packages.filter(([, { os, cpu }]) => os !== undefined || cpu !== undefined)
+  expect(native.length).toBeGreaterThan(0)
+  expect(native.filter(([, { dev, optional }]) => !dev && !optional)).toEqual([])
+})
+
+test('no key and no queue of this machine gets into the image', () => {
+  const left = textOf('.dockerignore').split('\n')
+  for (const name of ['keys', 'data', '.env', '*.pem', 'node_modules']) expect(left).toContain(name)
+  expect(dockerfile).not.toMatch(/^COPY \. /m)
+})
+
+test('under systemd the relay may end what it began, and waits for a Redis that is late', () => {
+  const timeout = Number(/^TimeoutStopSec=(\d+)$/m.exec(unit)?.[1]) * 1000
+  expect(timeout).toBeGreaterThan(readSettings({}).drain)
+  // By default systemd gives up after five starts in ten seconds.
+  expect(unit).toMatch(/^StartLimitIntervalSec=0$/m)
+  expect(unit).toMatch(/^Restart=always$/m)
+  expect(unit).toMatch(/^User=waypost$/m)
+  const known: string[] = Object.values(TABLE).map(({ from }) => from)
+  for (const name of unit.match(/WAYPOST_\w+/g) ?? []) expect(known).toContain(name)
+})
