@@ -9,7 +9,7 @@ import { systemClock, type Clock } from './base/clock.ts'
 import { stopSignal } from './base/stop.ts'
 import { createOutbound } from './delivery/outbound.ts'
 import { startDelivery, type DeliveryPart } from './delivery/delivery.ts'
-import { openEngine } from './engine.ts'
+import { openEngine, type EngineWorld } from './engine.ts'
 import { createLog, type LogOutput } from './events/log.ts'
 import { createMetrics, type Metrics } from './events/metrics.ts'
 import { noteTo, type Note } from './events/note.ts'
@@ -76,7 +76,7 @@ export async function startRelay(settings: Settings, world: World = realWorld): 
   const running: Running = { startedAt: world.clock.now(), listeners: [], phase: 'starting' }
   const status = (): Status => statusOf(settings, running)
   const engine = { ...world, report: told.report, about: () => aboutOf(settings, running) }
-  const queue = parts.use(await advised(openEngine(settings, engine), adviceOf(settings)))
+  const queue = parts.use(await openQueue(settings, engine))
   told.watch(queue)
   const shared = { queue, policy, report: told.report, clock: world.clock }
   const { roles } = settings
@@ -93,6 +93,7 @@ export async function startRelay(settings: Settings, world: World = realWorld): 
   if (roles.includes('listen'))
     running.listeners = parts.use(await openListeners(settings, shared, certificate)).all
   running.phase = 'ready'
+  await queue.introduce?.()
 
   const owned = parts.move()
   return {
@@ -125,7 +126,6 @@ async function whyNotReady({ phase }: Running, queue: Queue): Promise<string | u
 /** What to do when a part cannot start. */
 const ADVICE = {
   data: 'WAYPOST_DATA names a folder that is this relay’s alone',
-  redis: 'WAYPOST_REDIS names the Redis that keeps the queue',
   certificate: 'WAYPOST_TLS_CERT and WAYPOST_TLS_KEY name a PEM certificate chain and its key',
   admin: 'set WAYPOST_ADMIN to another address, or to none',
   listen: 'set WAYPOST_LISTEN to another address',
@@ -292,6 +292,8 @@ function aboutOf(settings: Settings, running: Running): About {
   return { name, hostname, version: VERSION, roles, sources: [source], listeners }
 }
 
-function adviceOf({ redis }: Settings): string {
-  return redis === undefined ? ADVICE.data : ADVICE.redis
+// What Redis is not as it should be says itself what to do.
+function openQueue(settings: Settings, world: EngineWorld): Promise<Queue> {
+  const opening = openEngine(settings, world)
+  return settings.redis === undefined ? advised(opening, ADVICE.data) : opening
 }

@@ -43,8 +43,7 @@ async function openRedis(redis: RedisPlace): Promise<QueueControl> {
     const { openBullmqRemote } = await import('../queue/bullmq/remote.ts')
     return await openBullmqRemote(redis)
   } catch (error) {
-    const text = `${(error as Error).message}; is WAYPOST_REDIS right?`
-    throw new CommandError(text, 1, { cause: error })
+    throw new CommandError((error as Error).message, 1, { cause: error })
   }
 }
 

@@ -410,4 +410,6 @@ export interface Queue extends QueueControl {
    * dead process had returns by itself. Absent where nobody shares the queue.
    */
   borrow?(loans: readonly Loan[]): Promise<readonly number[]>
+  /** Says anew what this process is, so that all who share the queue know. Absent where nobody does. */
+  introduce?(): Promise<void>
 }

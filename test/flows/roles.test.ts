@@ -16,9 +16,9 @@ test('a message that one process accepted is delivered by the other', async () =
   await using worker = await start('deliver')
   worker.launch()
   await listener.start()
-  const listed = async (): Promise<string> => (await worker.waypost('processes', '--json')).out
-  // Sooner than its regular sign of life, which comes every 5 seconds.
-  await until(async () => (await listed()).includes(`:${listener.port}`), 'its address', 4000)
+  const accepts = (): boolean =>
+    listener.log().some(({ text }) => String(text).includes('accepts mail'))
+  await until(accepts, 'the listener to be ready')
   const { code, out, err } = await worker.waypost('send', 'bo@far.example')
   expect(err).toBe('')
   expect(out).toContain('delivered')

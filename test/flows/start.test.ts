@@ -27,7 +27,7 @@ const OF_REDIS: Case[] = [
     'where no Redis is',
     { environment: { WAYPOST_REDIS: 'redis://ana:secret@127.0.0.1:1/0' } },
     1,
-    'Cannot reach Redis at redis://ana@127.0.0.1:1/0: connect ECONNREFUSED 127.0.0.1:1; WAYPOST_REDIS names the Redis that keeps the queue',
+    'Cannot reach Redis at redis://ana@127.0.0.1:1/0: connect ECONNREFUSED 127.0.0.1:1; does it run, and is WAYPOST_REDIS right?',
   ],
 ]
 

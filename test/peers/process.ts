@@ -112,7 +112,7 @@ export class RelayProcess implements AsyncDisposable {
     const listen = [port, ...more].map((port, n) => `${schemes[n]}://127.0.0.1:${port}`)
     this.environment = {
       ...withoutOurs(process.env),
-      ...engineSettings(this.data),
+      ...(options.environment?.['WAYPOST_REDIS'] === undefined ? engineSettings(this.data) : {}),
       WAYPOST_LISTEN: listen.join(','),
       WAYPOST_ADMIN: `http://127.0.0.1:${admin}`,
       WAYPOST_CONFIG: folder,

@@ -101,6 +101,8 @@ export function durabilityOf(
     throw new Error(
       `Redis would throw mail away when its memory is full: maxmemory-policy is ${facts.maxMemoryPolicy}; set it to noeviction`,
     )
+  const loss = greatLossOf(facts)
+  if (loss !== undefined) throw new Error(loss)
   const weakness = weaknessOf(facts, wish, sentinel)
   if (weakness === undefined) return soundly(facts, wish)
   if (!wish.relaxed)
@@ -114,13 +116,21 @@ export function durabilityOf(
   }
 }
 
+// More than even an operator who takes some loss has agreed to.
+function greatLossOf({ appendOnly, appendFsync }: ServerFacts): string | undefined {
+  if (!appendOnly)
+    return 'Redis would lose all mail since its last snapshot: appendonly is no; set appendonly yes and appendfsync always'
+  if (appendFsync === 'no')
+    return 'Redis would lose mail of half a minute: appendfsync is no; set it to always'
+  return undefined
+}
+
 function weaknessOf(
   facts: ServerFacts,
   { replicas }: DurabilityWish,
   sentinel: boolean,
 ): string | undefined {
-  const { appendOnly, appendFsync, compatible } = facts
-  if (!appendOnly) return 'appendonly is no: set appendonly yes and appendfsync always'
+  const { appendFsync, compatible } = facts
   if (appendFsync !== 'always' && !isAtLeast(compatible, CAN_WAIT))
     return `appendfsync is ${appendFsync ?? 'not to be read'}: set it to always`
   if (replicas === 0 && (sentinel || facts.replicas > 0))

@@ -103,8 +103,7 @@ export class Link implements AsyncDisposable {
       await Promise.all(this.#all().map((redis) => redis.connect()))
     } catch (error) {
       const reason = reasonOf(errors[0] ?? (error as Error))
-      const text = `Cannot reach Redis at ${formatAddress(address)}: ${reason}`
-      throw new Error(text, { cause: error })
+      throw new Error(unreachable(address, reason), { cause: error })
     }
     for (const redis of this.#all()) redis.removeAllListeners('error')
     for (const redis of [this.work, this.accepting]) await loadBullmq(redis)
@@ -179,6 +178,8 @@ export function connectionTo(address: RedisAddress, purpose: string): Redis {
     maxRetriesPerRequest: null,
     connectTimeout: CONNECT_PATIENCE,
     socketTimeout: PATIENCE,
+    // What was asked for has been answered by then; a process that ends does not wait for more.
+    disconnectTimeout: 100,
     retryStrategy: (times) => Math.min(2000, 50 * 2 ** Math.min(times, 6)),
     // A master that has become a replica: call again, whoever is the master now.
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
@@ -193,6 +194,11 @@ function placeOf({ kind, hosts, name, tls }: RedisAddress): RedisOptions {
     name: name!,
     sentinelRetryStrategy: (times) => Math.min(2000, times * 100),
   }
+}
+
+/** What a person is told when nobody answers there. */
+export function unreachable(address: RedisAddress, reason: string): string {
+  return `Cannot reach Redis at ${formatAddress(address)}: ${reason}; does it run, and is WAYPOST_REDIS right?`
 }
 
 /** Errors of ioredis carry the whole command; only the words are for people. */

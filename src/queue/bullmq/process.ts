@@ -17,8 +17,6 @@ const DIGITS = '0123456789abcdefghjkmnpqrstvwxyz'
 const TAG = 3
 /** A clock that jumped by more than this was set. */
 const JUMP = 1000
-/** A process has started this long after it has opened the queue, in milliseconds. */
-const SOON = 1000
 
 /** What tells this process from others; it begins with the tag of its ids. */
 export function newProcessId(): string {
@@ -111,13 +109,13 @@ export class Beat {
     return calm
   }
 
-  /** From now on every so often; the first time soon, for by then it is known where this process listens. */
-  start(every: number, failed: (error: unknown) => void, first = Math.min(every, SOON)): void {
-    this.#timer = this.#options.clock.after(first, () => {
+  /** From now on every so often. */
+  start(every: number, failed: (error: unknown) => void): void {
+    this.#timer = this.#options.clock.after(every, () => {
       void this.beat()
         .catch(failed)
         .then(() => {
-          if (!this.#stopped) this.start(every, failed, every)
+          if (!this.#stopped) this.start(every, failed)
         })
     })
   }

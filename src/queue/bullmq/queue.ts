@@ -463,6 +463,10 @@ class BullmqQueue implements Queue {
     return value as number[]
   }
 
+  async introduce(): Promise<void> {
+    if (this.#link.down === undefined) await this.#beat.beat()
+  }
+
   async steer(act: Act, filter: Filter, by: OperatorAct): Promise<Steered> {
     return this.#steered(
       act,

@@ -5,13 +5,12 @@ import type { Redis } from 'ioredis'
 
 import { systemClock } from '../../base/clock.ts'
 import type { EngineStatus, QueueControl } from '../port.ts'
-import { formatAddress } from './address.ts'
 import type { RedisAddress } from './address.ts'
 import { Caller } from './caller.ts'
 import { durabilityOf, readFacts } from './durability.ts'
 import type { DurabilityWish } from './durability.ts'
 import { prefixOf } from './keys.ts'
-import { connectionTo, reasonOf } from './link.ts'
+import { connectionTo, reasonOf, unreachable } from './link.ts'
 import { newProcessId } from './process.ts'
 import { Reading } from './reading.ts'
 import { describe } from './status.ts'
@@ -67,7 +66,7 @@ export async function openCaller({ address, prefix }: RemoteOptions) {
   } catch (error) {
     redis.disconnect()
     const reason = reasonOf(failed ?? (error as Error))
-    throw new Error(`Cannot reach Redis at ${formatAddress(address)}: ${reason}`, { cause: error })
+    throw new Error(unreachable(address, reason), { cause: error })
   }
 }
 
