@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config'
 
+const OF_REDIS = ['test/crash/redis*.test.ts', 'test/flows/{roles,workers}.test.ts']
+const OF_FILES = ['test/crash/{disk,fsync}.test.ts']
+
 // What is told of a whole relay is told of both engines.
 export default defineConfig({
   test: {
@@ -7,14 +10,16 @@ export default defineConfig({
     hookTimeout: 60_000,
     pool: 'forks',
     projects: [
-      { extends: true, test: { name: 'sqlite', include: ['test/**/*.test.ts'] } },
+      {
+        extends: true,
+        test: { name: 'sqlite', include: ['test/**/*.test.ts'], exclude: [...OF_REDIS] },
+      },
       {
         extends: true,
         test: {
           name: 'bullmq',
           include: ['test/{flows,crash}/**/*.test.ts'],
-          // Of files and their syncs.
-          exclude: ['test/crash/{disk,fsync}.test.ts'],
+          exclude: [...OF_FILES],
           globalSetup: 'test/peers/engine.ts',
         },
       },

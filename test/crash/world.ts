@@ -81,7 +81,7 @@ export async function kill(world: World): Promise<void> {
 }
 
 /** Waits until all that was promised has come to its end, then says what should not be. */
-export async function settled(world: World): Promise<void> {
+export async function settled(world: Pick<World, 'load' | 'tally' | 'relay'>): Promise<void> {
   const { load, tally, relay } = world
   await load.stop()
   const open = (): string[] => missing(load, tally)
@@ -94,7 +94,12 @@ export async function settled(world: World): Promise<void> {
     const ids = open().map((key) => load.accepted.get(Number(key.split(' ')[0])) ?? '')
     throw new Error(`${error.message}\nthe queue says: ${await inQueue(relay, ids)}`)
   })
-  await until(async () => (await waiting(relay)).length === 0, 'an empty queue', patience)
+  let left: string[] = []
+  await until(
+    async () => (left = await waiting(relay)).length === 0,
+    () => `an empty queue, there are still ${show(left)}`,
+    patience,
+  )
 }
 
 /** Recipients that were promised and of which nothing was heard: "number recipient". */
@@ -108,7 +113,7 @@ export function missing(load: Load, tally: Tally): string[] {
 }
 
 /** Recipients that were promised and for which the queue has no end on record. */
-export async function unended({ relay, load }: World): Promise<string[]> {
+export async function unended({ relay, load }: Pick<World, 'relay' | 'load'>): Promise<string[]> {
   const entries = await relay.entries('--all', '--state', 'delivered', '--state', 'bounced')
   const ends = new Map(entries.map(({ id, to, state }) => [`${id} ${to}`, state]))
   return [...load.accepted].flatMap(([number, id]) =>

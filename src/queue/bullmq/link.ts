@@ -175,7 +175,8 @@ export function connectionTo(address: RedisAddress, purpose: string): Redis {
     lazyConnect: true,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: null,
+    // What was on its way when the connection was lost fails then; by default it would never be answered.
+    maxRetriesPerRequest: 0,
     connectTimeout: CONNECT_PATIENCE,
     socketTimeout: PATIENCE,
     // What was asked for has been answered by then; a process that ends does not wait for more.
@@ -204,6 +205,7 @@ export function unreachable(address: RedisAddress, reason: string): string {
 /** Errors of ioredis carry the whole command; only the words are for people. */
 export function reasonOf(error: Error): string {
   const { code } = error as NodeJS.ErrnoException
+  if (error.name === 'MaxRetriesPerRequestError') return 'the connection was lost'
   return error.message === '' ? (code ?? error.name) : error.message
 }
 

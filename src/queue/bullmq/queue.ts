@@ -164,7 +164,10 @@ class BullmqQueue implements Queue {
     const [link, caller, clock] = [this.#link, this.#caller, this.#clock]
     await link.open()
     await this.#wakes.listen(link.hearing, `${caller.prefix}/wake`, caller.me)
-    const failed = (text: string) => (error: unknown) => this.#note('warn', text, error)
+    const failed = (text: string) => (error: unknown) => {
+      // That it is away has been told.
+      if (link.down === undefined) this.#note('warn', text, error)
+    }
     const memory = (this.#memory = new Memory(link, clock))
     this.#beat.start(this.#length / 6, failed('Cannot give a sign of life'))
     this.#chores = new Chores({

@@ -1,0 +1,120 @@
+// Two relays that share a Redis, each of the three killed at any moment under load: what was answered
+// with 250 arrives or comes back, and arrives twice only where a relay was killed after its final dot.
+// `WAYPOST_TEST_FULL=1` kills ten times as often; `WAYPOST_TEST_SEED` repeats a run's chance.
+
+import { setTimeout as wait } from 'node:timers/promises'
+import { describe, expect, test } from 'vitest'
+import { startProcess, until, type RelayProcess } from '../peers/process.ts'
+import { startRedis, type RedisServer } from '../peers/redis.ts'
+import { startLoad, type Load } from '../peers/smtp-load.ts'
+import { startTally, type Tally } from '../peers/tally.ts'
+import {
+  chanceFrom,
+  doubles,
+  FULL,
+  letterOf,
+  missing,
+  SEED,
+  settled,
+  standing,
+  unended,
+  waiting,
+  type Chance,
+} from './world.ts'
+
+const KILLS = FULL ? 60 : 6
+/** Every so many times it is Redis; for one lease after that nothing is claimed. */
+const EVERY = FULL ? 5 : 4
+/** Numbers of the second relay's clients begin here. */
+const SECOND = 1_000_000
+
+describe(`Relays that share a Redis (WAYPOST_TEST_SEED=${SEED})`, () => {
+  test('killed at random, and Redis too, they lose nothing', { timeout: 1_800_000 }, async () => {
+    await using world = await startPair(SEED)
+    const { relays, redis, chance, loads } = world
+    const kills = { relay: 0, redis: 0, both: 0 }
+    for (let n = 1; n <= KILLS; n++) {
+      await moreDelivered(world, 100 + Math.floor(chance() * 300))
+      const relay = relays[chance() < 0.5 ? 0 : 1]
+      const both = n % EVERY === 0 && chance() < 0.3
+      kills[both ? 'both' : n % EVERY === 0 ? 'redis' : 'relay']++
+      const ends = [n % EVERY === 0 ? redis.kill() : relay.kill()]
+      if (both) ends.push(wait(chance() * 300).then(() => relay.kill()))
+      await Promise.all(ends)
+      await wait(chance() * 1500)
+      if (n % EVERY === 0) await redis.start()
+      if (!relay.alive()) await relay.start()
+    }
+    await proveNothingLost(world)
+    const accepted = loads.reduce((sum, load) => sum + load.accepted.size, 0)
+    const { count } = doubles(world.tally)
+    console.log(`${JSON.stringify(kills)} kills, ${accepted} accepted, ${count} arrived twice`)
+  })
+
+  test('stopped and started one after the other, they lose and repeat nothing', async () => {
+    await using world = await startPair(SEED + 1)
+    for (const relay of world.relays) {
+      await moreDelivered(world, 100)
+      expect(await relay.stop()).toBe(0)
+      // The other one goes on alone.
+      await moreDelivered(world, 100)
+      await relay.start()
+    }
+    await proveNothingLost(world)
+    expect(doubles(world.tally)).toEqual({ count: 0, unexcused: [] })
+  }, 90_000)
+})
+
+interface Pair extends AsyncDisposable {
+  readonly redis: RedisServer
+  readonly relays: readonly [RelayProcess, RelayProcess]
+  readonly loads: readonly [Load, Load]
+  readonly tally: Tally
+  readonly chance: Chance
+}
+
+async function startPair(seed: number): Promise<Pair> {
+  await using parts = new AsyncDisposableStack()
+  const redis = parts.use(await startRedis())
+  const tally = parts.use(await startTally())
+  tally.rules = standing()
+  const start = async (name: string): Promise<RelayProcess> =>
+    parts.use(
+      await startProcess({
+        hop: tally.port,
+        environment: { WAYPOST_REDIS: redis.url, WAYPOST_NAME: name },
+      }),
+    )
+  const relays = [await start('one'), await start('two')] as const
+  const loads = [
+    startLoad(relays[0].port, 2, letterOf),
+    startLoad(relays[1].port, 2, letterOf, SECOND),
+  ] as const
+  for (const load of loads) parts.defer(() => load.stop())
+  const owned = parts.move()
+  const dispose = (): Promise<void> => owned.disposeAsync()
+  return { redis, relays, loads, tally, chance: chanceFrom(seed), [Symbol.asyncDispose]: dispose }
+}
+
+async function moreDelivered({ tally, relays }: Pair, count: number): Promise<void> {
+  const before = tally.mails.length
+  await until(
+    () => tally.mails.length >= before + count,
+    () => relays.map((relay) => relay.said()).join('\n'),
+    60_000,
+  )
+}
+
+async function proveNothingLost({ loads, tally, relays }: Pair): Promise<void> {
+  await Promise.all(loads.map((load) => load.stop()))
+  for (const [n, load] of loads.entries()) await settled({ load, tally, relay: relays[n]! })
+  for (const load of loads) {
+    expect(missing(load, tally)).toEqual([])
+    expect(await unended({ load, relay: relays[0] })).toEqual([])
+    // While Redis is away, and nothing else.
+    const refused = [...load.refused.values()].filter((reply) => !reply.startsWith('451 4.3.0 '))
+    expect(refused).toEqual([])
+  }
+  expect(await waiting(relays[1])).toEqual([])
+  expect(doubles(tally).unexcused).toEqual([])
+}
