@@ -1,6 +1,8 @@
 // Acceptance: a reply only when a message is as durable as was promised. What could not be confirmed is
 // taken back, because its client will send it again.
 
+import type { Clock } from '../../base/clock.ts'
+import type { Report } from '../../mail/event.ts'
 import { QueueError } from '../port.ts'
 import { Batches } from './batches.ts'
 import type { Fill } from './batches.ts'
@@ -21,10 +23,10 @@ export class Accepting {
   /** What may have been written without our knowing. */
   #doubtful: Acceptance[] = []
 
-  constructor(link: Link, committed: (milliseconds: number, operations: number) => void) {
+  constructor(link: Link, clock: Clock, report: Report) {
     this.#link = link
     const confirm = (): Promise<void> => this.#confirm()
-    this.#batches = new Batches({ link, redis: link.accepting, confirm, committed })
+    this.#batches = new Batches({ link, redis: link.accepting, clock, report, confirm })
   }
 
   /** Resolves with the replies when it is durable; rejects with a `QueueError`. */

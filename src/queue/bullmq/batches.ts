@@ -6,6 +6,8 @@ import { setImmediate } from 'node:timers/promises'
 import type { IRedisTransaction } from 'bullmq'
 import type { Redis } from 'ioredis'
 
+import type { Clock } from '../../base/clock.ts'
+import type { Report } from '../../mail/event.ts'
 import { QueueError } from '../port.ts'
 import { isForgotten } from './caller.ts'
 import { beginTransaction } from './lanes.ts'
@@ -18,7 +20,8 @@ export interface BatchOptions {
   readonly redis: Redis
   /** Sent right behind a transaction; it must have gone well too before anybody hears of success. */
   readonly confirm?: () => Promise<void>
-  readonly committed: (milliseconds: number, operations: number) => void
+  readonly clock: Clock
+  readonly report: Report
 }
 
 /** One step: commands that belong together. */
@@ -74,7 +77,7 @@ export class Batches {
   }
 
   async #batch(batch: readonly Waiting[]): Promise<void> {
-    const { link, redis, confirm, committed } = this.#options
+    const { link, redis, confirm, clock, report } = this.#options
     const started = performance.now()
     try {
       link.check()
@@ -85,7 +88,8 @@ export class Batches {
       })
       const [replies] = await Promise.all([multi.exec(), confirm?.()])
       if (replies === null) throw new QueueError('failing', 'Redis did not execute a transaction')
-      committed(performance.now() - started, batch.length)
+      const milliseconds = performance.now() - started
+      report({ kind: 'committed', at: clock.now(), milliseconds, operations: batch.length })
       const first = ends.length === 0 ? 0 : replies.length - ends.at(-1)!
       for (const [index, waiting] of batch.entries()) {
         const from = index === 0 ? BEFORE : ends[index - 1]!

@@ -3,7 +3,6 @@
 // one transaction and one round trip.
 
 import type { Clock } from '../../base/clock.ts'
-import { formatAddress } from '../../mail/address.ts'
 import type { Destination } from '../../mail/destination.ts'
 import type { Report } from '../../mail/event.ts'
 import { FreshMail } from '../fresh.ts'
@@ -29,33 +28,31 @@ import type {
   Queue,
 } from '../port.ts'
 import type { Settlement, StandingHold, Steered, Suspension, Taken, Trace } from '../port.ts'
-import { factOf, freshDelivery } from '../settled.ts'
-import { Accepting } from './accepting.ts'
 import type { RedisAddress } from './address.ts'
-import { Batches } from './batches.ts'
-import type { Fill } from './batches.ts'
-import { answerOf, Caller } from './caller.ts'
+import { Arriving } from './arriving.ts'
+import { Caller } from './caller.ts'
 import type { Answer } from './caller.ts'
 import { Chores } from './chores.ts'
+import { Claiming, TOGETHER } from './claiming.ts'
 import { RedisContent, storeContent } from './content.ts'
 import type { Chunks, ContentStore } from './content.ts'
 import type { DurabilityWish, ServerFacts } from './durability.ts'
 import { eventOf } from './echo.ts'
+import { Handing } from './handing.ts'
 import { laneOf, prefixOf } from './keys.ts'
-import { Lanes, setBytes } from './lanes.ts'
+import { Lanes } from './lanes.ts'
 import { Link } from './link.ts'
 import type { LinkChange } from './link.ts'
 import { Memory } from './memory.ts'
-import { Beat, isOwnId, newProcessId, tagOf } from './process.ts'
+import { Beat, newProcessId, tagOf } from './process.ts'
 import { Reading, scopeName } from './reading.ts'
 import { BACKUP } from './remote.ts'
-import { acceptRow, dueAfter, loadedDelivery, settleRow } from './rows.ts'
-import type { AcceptRow, LoadedRow } from './rows.ts'
+import { loadedDelivery } from './rows.ts'
+import type { LoadedRow } from './rows.ts'
 import { statusOf } from './status.ts'
 import { Steering } from './steering.ts'
 import { createServerTime } from './time.ts'
 import type { LeaseTime } from './time.ts'
-import { Wakes } from './wakes.ts'
 
 export interface BullmqOptions {
   readonly address: RedisAddress
@@ -82,8 +79,6 @@ export interface BullmqOptions {
 const WEEK = 7 * 24 * 3_600_000
 const GIGABYTE = 1024 ** 3
 const LEASE = 30_000
-/** Lanes of one call. */
-const TOGETHER = 500
 
 const nothing = (): void => {}
 
@@ -104,66 +99,64 @@ class BullmqQueue implements Queue {
   #clock: Clock
   #report: Report
   #length: number
-  #time: LeaseTime
   #link: Link
   #caller: Caller
-  #lanes: Lanes
   #beat: Beat
-  #accepting: Accepting
-  #batches: Batches
+  #arriving: Arriving
+  #handing: Handing
   #store: ContentStore
-  #fresh: FreshMail<MessageId>
   #reading: Reading
   #steering: Steering
-  #wakes: Wakes
+  #claiming: Claiming
   #memory: Memory | undefined
   #chores: Chores | undefined
-  /** What a lease's fetches are made of. */
-  #fetches = new Map<string, Promise<readonly unknown[]>>()
-  #full = new Set<string>()
-  #lastLease = 0
-  #lastNotice = 0
-  #calmUntil = 0
   #closing: Promise<void> | undefined
 
   constructor(options: BullmqOptions) {
-    const { address, clock, wish } = options
+    const { address, clock, wish, about } = options
     const prefix = prefixOf(options.prefix ?? 'waypost')
-    const time = (this.#time = options.time ?? createServerTime(clock))
+    const time = options.time ?? createServerTime(clock)
     const me = newProcessId()
+    const length = options.leaseMilliseconds ?? LEASE
+    const report = options.report ?? nothing
+    const heard = (answer: Answer): void => this.#heard(answer)
+    const link = new Link({
+      address,
+      wish,
+      clock,
+      name: about().name,
+      arrive: (facts) => this.#arrive(facts),
+      tell: (change) => this.#changed(change),
+    })
+    const caller = new Caller({ prefix, me, clock, time })
+    const store = options.store?.(link, prefix, me) ?? new RedisContent(link, prefix, me)
+    const lanes = new Lanes(prefix)
+    const fresh = new FreshMail<MessageId>(options.memory ?? 64 * 1024 * 1024)
+    const shared = { link, caller, lanes, fresh, clock, time, length, report, heard }
+    const leases = (): number => this.#handing.leases
+    const newId = (): MessageId => this.newId()
+    const reading = new Reading(link.reading, prefix, clock, time)
+    const now = (): number => clock.now()
     this.#options = options
     this.#clock = clock
-    this.#report = options.report ?? nothing
-    this.#length = options.leaseMilliseconds ?? LEASE
-    const { name } = options.about()
-    const arrive = (facts: ServerFacts): Promise<void> => this.#arrive(facts)
-    const tell = (change: LinkChange): void => this.#changed(change)
-    const link = (this.#link = new Link({ address, wish, clock, name, arrive, tell }))
-    const caller = (this.#caller = new Caller({ prefix, me, clock, time }))
-    const leases = (): number => this.#fetches.size
-    const { about } = options
-    const beat = { link, caller, clock, time, about, length: this.#length, leases }
-    this.#beat = new Beat(beat, tagOf(me))
-    this.#lanes = new Lanes(prefix)
-    this.#store = options.store?.(link, prefix, me) ?? new RedisContent(link, prefix, me)
-    this.#fresh = new FreshMail(options.memory ?? 64 * 1024 * 1024)
-    this.#reading = new Reading(link.reading, prefix, clock, time)
-    const redis = link.work
-    const heard = (answer: Answer): void => this.#heard(answer)
-    const now = (): number => clock.now()
-    this.#steering = new Steering({ redis, caller, reading: this.#reading, heard, now })
-    this.#wakes = new Wakes(clock, (lane) => this.#full.has(lane))
-    const committed = (milliseconds: number, operations: number): void =>
-      this.#report({ kind: 'committed', at: clock.now(), milliseconds, operations })
-    this.#accepting = new Accepting(link, committed)
-    this.#batches = new Batches({ link, redis, committed })
+    this.#report = report
+    this.#length = length
+    this.#link = link
+    this.#caller = caller
+    this.#store = store
+    this.#reading = reading
+    this.#beat = new Beat({ ...shared, about, leases }, tagOf(me))
+    this.#steering = new Steering({ redis: link.work, caller, reading, heard, now })
+    this.#claiming = new Claiming(shared)
+    this.#arriving = new Arriving({ ...shared, store, newId })
+    this.#handing = new Handing({ ...shared, arriving: this.#arriving })
   }
 
   async open(): Promise<void> {
     const { historyAge = WEEK, historySize = GIGABYTE } = this.#options
     const [link, caller, clock] = [this.#link, this.#caller, this.#clock]
     await link.open()
-    await this.#wakes.listen(link.hearing, `${caller.prefix}/wake`, caller.me)
+    await this.#claiming.wakes.listen(link.hearing, `${caller.prefix}/wake`, caller.me)
     const failed = (text: string) => (error: unknown) => {
       // That it is away has been told.
       if (link.down === undefined) this.#note('warn', text, error)
@@ -209,232 +202,43 @@ class BullmqQueue implements Queue {
 
   async accept(mail: NewMail): Promise<MessageId> {
     this.#checkRoom()
-    const row = await this.#acceptRow(mail, isOwnId(mail.id) ? mail.id : this.newId())
-    const { id } = row.given
-    this.#fresh.keep(id, mail)
-    try {
-      const replies = await this.#accepting.accept({
-        fill: this.#acceptance(mail, row),
-        withdraw: () => this.#withdraw(row),
-      })
-      return this.#accepted(replies)
-    } catch (error) {
-      this.#fresh.drop(id)
-      throw error
-    }
-  }
-
-  async #acceptRow(mail: NewMail, id: MessageId, after?: string): Promise<AcceptRow> {
-    await this.#store.seal?.(mail, id)
-    const keeper = id === mail.id ? this.#caller.me : undefined
-    return acceptRow(mail, id, keeper, this.#store.chunksOf(mail.content), after)
-  }
-
-  #acceptance(mail: NewMail, row: AcceptRow): Fill {
-    return (multi) => {
-      for (const [index, delivery] of mail.deliveries.entries()) {
-        const lane = this.#lanes.get(delivery.destination)
-        lane.add(multi, `${row.given.id}-${index + 1}`, delivery, mail.at)
-      }
-      if (row.bytes !== undefined)
-        setBytes(multi, `${this.#caller.prefix}/c/${row.given.id}`, row.bytes)
-      this.#caller.join(multi, 'accept', row.given, ...row.fields)
-    }
-  }
-
-  #accepted(replies: readonly unknown[]): MessageId {
-    const answer = answerOf(replies.at(-1))
-    const [kind, id] = (answer.value as Buffer[]).map(String)
-    this.#heard(answer)
-    if (kind === 'used')
-      throw new QueueError('used', 'The key was used, and can be used again later')
-    if (kind === 'clash') throw new QueueError('failing', `Another message has the id "${id}"`)
-    return id as MessageId
-  }
-
-  async #withdraw({ given: { id, to, from } }: AcceptRow): Promise<void> {
-    const words = { id, to, from }
-    await this.#caller.call(this.#link.work, 'withdraw', words)
+    return this.#arriving.accept(mail)
   }
 
   async claim(count: number): Promise<Lease[]> {
     this.#link.check()
-    const from = this.#wakes.cursors()
-    const given = {
-      count,
-      length: this.#length,
-      number: this.#lastLease,
-      from,
-      full: this.#full.size > 0,
-    }
-    this.#lastLease += count
-    const answer = await this.#call('claim', given)
-    type Claimed = [
-      leases: [id: string, lane: string, priority: number][],
-      from: string[],
-      calm: number,
-    ]
-    const [leases, left, calm] = answer.value as Claimed
-    this.#wakes.left(left)
-    this.#calmUntil = calm > 0 ? this.#clock.now() + calm : 0
-    const until = this.#clock.now() + this.#length
-    return leases.map(([id, lane, priority]) => {
-      this.#fetches.set(id, this.#lanes.get(lane).fetchWords(id))
-      return { id, lane: lane as Destination, priority, until }
-    })
+    const leases = await this.#claiming.claim(count)
+    for (const lease of leases) this.#handing.begin(lease)
+    return leases
   }
 
-  async nextDue(): Promise<number | undefined> {
-    const given = { from: this.#wakes.cursors(), full: this.#full.size > 0 }
-    const { value } = await this.#call('next_due', given)
-    return value === '' ? undefined : Math.max(Number(value), this.#calmUntil)
+  nextDue(): Promise<number | undefined> {
+    return this.#claiming.nextDue()
   }
 
   onWake(listener: () => void): void {
-    this.#wakes.listeners.push(listener)
+    this.#claiming.wakes.listeners.push(listener)
   }
 
   full(lanes: readonly Destination[], full: boolean): void {
-    const names = lanes.map(laneOf).filter((lane) => this.#full.has(lane) !== full)
-    for (const lane of names)
-      if (full) this.#full.add(lane)
-      else this.#full.delete(lane)
-    for (let at = 0; at < names.length; at += TOGETHER) {
-      const given = { lanes: names.slice(at, at + TOGETHER), full }
-      this.#call('full', given).catch(nothing)
-    }
+    this.#claiming.full(lanes, full)
   }
 
-  async renew(leases: readonly Lease[]): Promise<void> {
-    this.#link.check()
-    const score = this.#time.now() + this.#length
-    const key = `${this.#caller.prefix}/leases`
-    const words = leases.flatMap(({ id }) => [score, id])
-    for (let at = 0; at < words.length; at += 2 * TOGETHER)
-      await this.#link.work.zadd(key, 'XX', ...words.slice(at, at + 2 * TOGETHER))
+  renew(leases: readonly Lease[]): Promise<void> {
+    return this.#claiming.renew(leases)
   }
 
   async release(lease: Lease): Promise<void> {
-    this.#fetches.delete(lease.id)
+    this.#handing.end(lease)
     await this.#call('release', { lease: lease.id })
   }
 
-  async take(lease: Lease): Promise<Taken> {
-    const lane = this.#lanes.get(lease.lane)
-    const words = await this.#fetchWords(lease)
-    const given = { lane: lane.name, lease: lease.id }
-    for (;;) {
-      const replies = await this.#batches.call((multi) => {
-        lane.fetch(multi, words)
-        this.#caller.join(multi, 'took', given)
-      })
-      const taken = await this.#taken(answerOf(replies.at(-1)), lease)
-      if (taken !== 'again') return taken
-    }
+  take(lease: Lease): Promise<Taken> {
+    return this.#handing.take(lease)
   }
 
-  #fetchWords({ id, lane }: Lease): Promise<readonly unknown[]> {
-    return this.#fetches.get(id) ?? this.#lanes.get(lane).fetchWords(id)
-  }
-
-  async settle(
-    delivery: Delivery,
-    settlement: Settlement,
-    next?: Lease,
-  ): Promise<Taken | undefined> {
-    const notices = await this.#noticeRows(settlement)
-    const goesOn = next !== undefined && next.id === delivery.lease
-    const replies = await this.#batches.call((multi) => {
-      this.#addSettle(multi, delivery, settlement, goesOn, notices[0]?.row.given.after)
-      for (const { mail, row } of notices) this.#acceptance(mail, row)(multi)
-    })
-    const place = delivery.lease === undefined ? 0 : 1
-    this.#tellNotices(notices, replies)
-    const taken = await this.#taken(answerOf(replies[place]), next)
-    if (next === undefined) return undefined
-    return goesOn && taken !== 'again' ? taken : this.take(next)
-  }
-
-  #addSettle(
-    multi: Parameters<Fill>[0],
-    delivery: Delivery,
-    settlement: Settlement,
-    next: boolean,
-    after: string | undefined,
-  ): void {
-    const { id, message, lease, destination } = delivery
-    const lane = this.#lanes.get(destination)
-    // What a sweep has taken has no job; whatever goes elsewhere gets one there by our script.
-    if (lease !== undefined) {
-      const due = settlement.moveTo === undefined ? dueAfter(delivery, settlement) : undefined
-      if (due === undefined) lane.finish(multi, id, lease, next)
-      else lane.delay(multi, id, lease, due, next)
-    }
-    const base = {
-      id: message,
-      n: Number(id.slice(message.length + 1)),
-      lane: lane.name,
-      lease: lease ?? this.#caller.me,
-      ...(after === undefined ? {} : { after }),
-      ...(next ? { next: lease! } : {}),
-    }
-    const fact = factOf(id, settlement) ?? ''
-    this.#caller.join(multi, 'settle', settleRow(base, settlement), fact)
-  }
-
-  async #noticeRows({ notices = [] }: Settlement): Promise<readonly Notice[]> {
-    if (notices.length === 0) return []
-    const after = `${this.#caller.me}.${++this.#lastNotice}`
-    return Promise.all(
-      notices.map(async (mail) => {
-        const id = isOwnId(mail.id) ? mail.id : this.newId()
-        return { mail, row: await this.#acceptRow(mail, id, after) }
-      }),
-    )
-  }
-
-  // A client's message is told by the listener; nobody else sees what the relay writes itself.
-  #tellNotices(notices: readonly Notice[], replies: readonly unknown[]): void {
-    let at = replies.length
-    for (const { mail, row } of notices.toReversed()) {
-      const answer = answerOf(replies[at - 1])
-      at -= 1 + mail.deliveries.length + (row.bytes === undefined ? 0 : 1)
-      this.#heard(answer)
-      const [kind, id] = (answer.value as Buffer[]).map(String)
-      if (kind !== 'accepted' || id !== row.given.id) continue
-      const { recipients, submitter, size: bytes } = mail.envelope
-      const { protocol, rule } = submitter
-      const to = recipients.map(({ address }) => formatAddress(address))
-      const from = row.given.from === '' ? '<>' : row.given.from
-      this.#report({ kind: 'accepted', at: mail.at, id, from, to, bytes, protocol, rule })
-    }
-  }
-
-  async #taken(answer: Answer, lease: Lease | undefined): Promise<Taken | 'again'> {
-    this.#heard(answer)
-    if (lease === undefined || !Array.isArray(answer.value))
-      return { kind: 'idle', until: undefined }
-    const row = answer.value as Buffer[]
-    switch (String(row[0])) {
-      case 'again':
-        return 'again'
-      case 'fresh':
-        return this.#freshly(String(row[1]) as MessageId, Number(row[2]), lease)
-      case 'loaded':
-        return {
-          kind: 'delivery',
-          delivery: loadedDelivery(answer.value as unknown as LoadedRow, lease.id),
-        }
-      default:
-        return { kind: 'idle', until: row[1]!.length === 0 ? undefined : Number(String(row[1])) }
-    }
-  }
-
-  async #freshly(id: MessageId, n: number, lease: Lease): Promise<Taken> {
-    const mail = this.#fresh.take(id)
-    if (mail !== undefined) return { kind: 'delivery', delivery: freshDelivery(mail, n, lease.id) }
-    const answer = await this.#caller.callBytes(this.#link.work, 'load', { id, n })
-    return { kind: 'delivery', delivery: loadedDelivery(answer.value as LoadedRow, lease.id) }
+  settle(delivery: Delivery, settlement: Settlement, next?: Lease): Promise<Taken | undefined> {
+    return this.#handing.settle(delivery, settlement, next)
   }
 
   async overdue(kind: 'expire' | 'warn' | 'refuse', count: number): Promise<Delivery[]> {
@@ -523,7 +327,7 @@ class BullmqQueue implements Queue {
     await this.#chores?.stop()
     this.#beat.stop()
     this.#memory?.stop()
-    this.#wakes.stop()
+    this.#claiming.wakes.stop()
     if (this.#link.down === undefined) await this.#farewell()
     await this.#link[Symbol.asyncDispose]()
   }
@@ -541,8 +345,8 @@ class BullmqQueue implements Queue {
     const { work } = this.#link
     await this.#beat.beat()
     const { value } = await this.#caller.call(work, 'hello', { run, length: this.#length })
-    this.#calmUntil = Number(value) > 0 ? this.#clock.now() + Number(value) : 0
-    await this.#accepting.withdrawDoubtful()
+    this.#claiming.calm(Number(value))
+    await this.#arriving.withdrawDoubtful()
   }
 
   #changed(change: LinkChange): void {
@@ -556,8 +360,8 @@ class BullmqQueue implements Queue {
           'info',
           `Redis is back after ${(change.milliseconds / 1000).toFixed(1)} s; ${change.durability.says}`,
         )
-        this.#wakes.afresh()
-        return this.#wakes.wake()
+        this.#claiming.wakes.afresh()
+        return this.#claiming.wakes.wake()
     }
   }
 
@@ -580,7 +384,7 @@ class BullmqQueue implements Queue {
 
   #heard({ woken, told }: Answer): void {
     for (const text of told) this.#report(eventOf(String(text)))
-    if (woken.length > 0) this.#wakes.heard(woken.map(String))
+    if (woken.length > 0) this.#claiming.wakes.heard(woken.map(String))
   }
 
   #note(level: 'info' | 'warn' | 'error', text: string, cause?: unknown): void {
@@ -592,9 +396,4 @@ class BullmqQueue implements Queue {
 function textOf(cause: unknown): string {
   if (cause instanceof Error) return cause.message
   return typeof cause === 'string' ? cause : JSON.stringify(cause)
-}
-
-interface Notice {
-  readonly mail: NewMail
-  readonly row: AcceptRow
 }

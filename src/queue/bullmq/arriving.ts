@@ -1,0 +1,127 @@
+// Mail that arrives: a client's, as a step of its own, or what the relay writes itself, within the step in
+// which the delivery ends that it tells of.
+
+import type { Clock } from '../../base/clock.ts'
+import { formatAddress } from '../../mail/address.ts'
+import type { Report } from '../../mail/event.ts'
+import type { FreshMail } from '../fresh.ts'
+import { QueueError } from '../port.ts'
+import type { MessageId, NewMail } from '../port.ts'
+import { Accepting } from './accepting.ts'
+import type { Fill } from './batches.ts'
+import { answerOf } from './caller.ts'
+import type { Answer, Caller } from './caller.ts'
+import type { ContentStore } from './content.ts'
+import { setBytes } from './lanes.ts'
+import type { Lanes } from './lanes.ts'
+import type { Link } from './link.ts'
+import { isOwnId } from './process.ts'
+import { acceptRow } from './rows.ts'
+import type { AcceptRow } from './rows.ts'
+
+export interface ArrivingOptions {
+  readonly link: Link
+  readonly caller: Caller
+  readonly lanes: Lanes
+  readonly store: ContentStore
+  readonly fresh: FreshMail<MessageId>
+  readonly clock: Clock
+  readonly report: Report
+  readonly newId: () => MessageId
+  readonly heard: (answer: Answer) => void
+}
+
+/** A message with its words for our script. */
+export interface Arrival {
+  readonly mail: NewMail
+  readonly row: AcceptRow
+}
+
+export class Arriving {
+  #options: ArrivingOptions
+  #accepting: Accepting
+
+  constructor(options: ArrivingOptions) {
+    this.#options = options
+    const { link, clock, report } = options
+    this.#accepting = new Accepting(link, clock, report)
+  }
+
+  /** Resolves with the id when it is durable; rejects with a `QueueError`. */
+  async accept(mail: NewMail): Promise<MessageId> {
+    const { fresh } = this.#options
+    const arrival = await this.prepare(mail)
+    const { id } = arrival.row.given
+    fresh.keep(id, mail)
+    try {
+      const replies = await this.#accepting.accept({
+        fill: this.fill(arrival),
+        withdraw: () => this.#withdraw(arrival),
+      })
+      const { kind, id: kept } = this.#heard(replies.at(-1))
+      if (kind === 'used')
+        throw new QueueError('used', 'The key was used, and can be used again later')
+      if (kind === 'clash') throw new QueueError('failing', `Another message has the id "${kept}"`)
+      return kept
+    } catch (error) {
+      fresh.drop(id)
+      throw error
+    }
+  }
+
+  /** @param after the ending that the message tells of, and that must have been written with it */
+  async prepare(mail: NewMail, after?: string): Promise<Arrival> {
+    const { caller, store, newId } = this.#options
+    const id = isOwnId(mail.id) ? mail.id : newId()
+    await store.seal?.(mail, id)
+    const keeper = id === mail.id ? caller.me : undefined
+    return { mail, row: acceptRow(mail, id, keeper, store.chunksOf(mail.content), after) }
+  }
+
+  fill({ mail, row }: Arrival): Fill {
+    const { caller, lanes } = this.#options
+    return (multi) => {
+      for (const [index, delivery] of mail.deliveries.entries()) {
+        const lane = lanes.get(delivery.destination)
+        lane.add(multi, `${row.given.id}-${index + 1}`, delivery, mail.at)
+      }
+      if (row.bytes !== undefined) setBytes(multi, `${caller.prefix}/c/${row.given.id}`, row.bytes)
+      caller.join(multi, 'accept', row.given, ...row.fields)
+    }
+  }
+
+  /**
+   * Tells of what the relay wrote itself; a client's message is told by the listener.
+   * @param replies of the step whose last commands these arrivals are
+   */
+  tell(arrivals: readonly Arrival[], replies: readonly unknown[]): void {
+    let at = replies.length
+    for (const { mail, row } of arrivals.toReversed()) {
+      const { kind, id } = this.#heard(replies[at - 1])
+      at -= 1 + mail.deliveries.length + (row.bytes === undefined ? 0 : 1)
+      if (kind !== 'accepted' || id !== row.given.id) continue
+      const { recipients, submitter, size: bytes } = mail.envelope
+      const { protocol, rule } = submitter
+      const to = recipients.map(({ address }) => formatAddress(address))
+      const from = row.given.from === '' ? '<>' : row.given.from
+      this.#options.report({ kind: 'accepted', at: mail.at, id, from, to, bytes, protocol, rule })
+    }
+  }
+
+  withdrawDoubtful(): Promise<void> {
+    return this.#accepting.withdrawDoubtful()
+  }
+
+  #heard(reply: unknown): { readonly kind: string; readonly id: MessageId } {
+    const answer = answerOf(reply)
+    this.#options.heard(answer)
+    const [kind, id] = (answer.value as Buffer[]).map(String) as [string, MessageId]
+    return { kind, id }
+  }
+
+  async #withdraw({ row: { given } }: Arrival): Promise<void> {
+    const { caller, link } = this.#options
+    const { id, to, from } = given
+    await caller.call(link.work, 'withdraw', { id, to, from })
+  }
+}

@@ -1,0 +1,100 @@
+// Which lane is next: leases for this process, of lanes it is not full of, and when there may be more.
+
+import type { Clock } from '../../base/clock.ts'
+import type { Destination } from '../../mail/destination.ts'
+import type { Lease } from '../port.ts'
+import type { Answer, Caller } from './caller.ts'
+import { laneOf } from './keys.ts'
+import type { Link } from './link.ts'
+import type { LeaseTime } from './time.ts'
+import { Wakes } from './wakes.ts'
+
+export interface ClaimingOptions {
+  readonly link: Link
+  readonly caller: Caller
+  readonly clock: Clock
+  readonly time: LeaseTime
+  /** Of a lease, in milliseconds. */
+  readonly length: number
+  readonly heard: (answer: Answer) => void
+}
+
+/** Lanes, or leases, of one call. */
+export const TOGETHER = 500
+
+export class Claiming {
+  readonly wakes: Wakes
+  #options: ClaimingOptions
+  #full = new Set<string>()
+  #lastLease = 0
+  #calmUntil = 0
+
+  constructor(options: ClaimingOptions) {
+    this.#options = options
+    this.wakes = new Wakes(options.clock, (lane) => this.#full.has(lane))
+  }
+
+  /** Nothing is claimed for so long: those whose leases Redis has forgotten may still be at work. */
+  calm(milliseconds: number): void {
+    this.#calmUntil = milliseconds > 0 ? this.#options.clock.now() + milliseconds : 0
+  }
+
+  async claim(count: number): Promise<Lease[]> {
+    const { clock, length } = this.#options
+    const from = this.wakes.cursors()
+    const full = this.#full.size > 0
+    const given = { count, length, number: this.#lastLease, from, full }
+    this.#lastLease += count
+    type Claimed = [
+      leases: [id: string, lane: string, priority: number][],
+      from: string[],
+      calm: number,
+    ]
+    const [leases, left, calm] = (await this.#call('claim', given)) as Claimed
+    this.wakes.left(left)
+    this.calm(calm)
+    const until = clock.now() + length
+    return leases.map(([id, lane, priority]) => ({
+      id,
+      lane: lane as Destination,
+      priority,
+      until,
+    }))
+  }
+
+  async nextDue(): Promise<number | undefined> {
+    const given = { from: this.wakes.cursors(), full: this.#full.size > 0 }
+    const value = await this.#call('next_due', given)
+    return value === '' ? undefined : Math.max(Number(value), this.#calmUntil)
+  }
+
+  full(lanes: readonly Destination[], full: boolean): void {
+    const names = lanes.map(laneOf).filter((lane) => this.#full.has(lane) !== full)
+    for (const lane of names)
+      if (full) this.#full.add(lane)
+      else this.#full.delete(lane)
+    for (let at = 0; at < names.length; at += TOGETHER) {
+      const given = { lanes: names.slice(at, at + TOGETHER), full }
+      // What is not known there is asked for in vain, and no more.
+      this.#call('full', given).catch(() => {})
+    }
+  }
+
+  async renew(leases: readonly Lease[]): Promise<void> {
+    const { link, caller, time, length } = this.#options
+    link.check()
+    const score = time.now() + length
+    const words = leases.flatMap(({ id }) => [score, id])
+    for (let at = 0; at < words.length; at += 2 * TOGETHER) {
+      const some = words.slice(at, at + 2 * TOGETHER)
+      await link.work.zadd(`${caller.prefix}/leases`, 'XX', ...some)
+    }
+  }
+
+  async #call(name: 'claim' | 'next_due' | 'full', given: object): Promise<unknown> {
+    const { link, caller, heard } = this.#options
+    const answer = await caller.call(link.work, name, given)
+    heard(answer)
+    return answer.value
+  }
+}
