@@ -133,7 +133,7 @@ export class RelayProcess implements AsyncDisposable {
     return this.#child.pid
   }
 
-  /** Starts the process on its folders, and resolves when it greets. */
+  /** Starts the process on its folders, and resolves when it greets; a worker, when it is ready. */
   async start(): Promise<void> {
     this.launch()
     await this.accepting()
@@ -151,7 +151,10 @@ export class RelayProcess implements AsyncDisposable {
 
   async accepting(): Promise<void> {
     const deadline = performance.now() + START_PATIENCE
-    while (!(await greets(this.port))) {
+    const { WAYPOST_ROLES: roles = 'listen' } = this.environment
+    const isUp = (): Promise<boolean> =>
+      roles.includes('listen') ? greets(this.port) : isReady(this.admin)
+    while (!(await isUp())) {
       if (!this.alive()) throw new Error(`The relay ended instead of starting:\n${this.said()}`)
       if (performance.now() > deadline) throw new Error(`The relay does not greet:\n${this.said()}`)
       await wait(10)
@@ -291,6 +294,11 @@ export async function greets(port: number): Promise<boolean> {
   })
   socket.destroy()
   return said.startsWith('220')
+}
+
+async function isReady(admin: number): Promise<boolean> {
+  const response = await fetch(`http://127.0.0.1:${admin}/readyz`).catch(() => undefined)
+  return response?.ok === true
 }
 
 function writeConfig(folder: string, options: ProcessOptions): void {
