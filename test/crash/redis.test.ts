@@ -4,34 +4,19 @@
 
 import { setTimeout as wait } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { startProcess, until, type RelayProcess } from '../peers/process.ts'
-import { startRedis, type RedisServer } from '../peers/redis.ts'
-import { startLoad, type Load } from '../peers/smtp-load.ts'
-import { startTally, type Tally } from '../peers/tally.ts'
-import {
-  chanceFrom,
-  doubles,
-  FULL,
-  letterOf,
-  missing,
-  SEED,
-  settled,
-  standing,
-  unended,
-  waiting,
-  type Chance,
-} from './world.ts'
+import { startRedis } from '../peers/redis.ts'
+import { moreDelivered, proveNothingLost, startPair } from './pair.ts'
+import { doubles, FULL, SEED } from './world.ts'
 
 const KILLS = FULL ? 60 : 6
 /** Every so many times it is Redis; for one lease after that nothing is claimed. */
 const EVERY = FULL ? 5 : 4
-/** Numbers of the second relay's clients begin here. */
-const SECOND = 1_000_000
 
 describe(`Relays that share a Redis (WAYPOST_TEST_SEED=${SEED})`, () => {
   test('killed at random, and Redis too, they lose nothing', { timeout: 1_800_000 }, async () => {
-    await using world = await startPair(SEED)
-    const { relays, redis, chance, loads } = world
+    await using redis = await startRedis()
+    await using world = await startPair({ WAYPOST_REDIS: redis.url }, SEED)
+    const { relays, chance, loads } = world
     const kills = { relay: 0, redis: 0, both: 0 }
     for (let n = 1; n <= KILLS; n++) {
       await moreDelivered(world, 100 + Math.floor(chance() * 300))
@@ -52,7 +37,8 @@ describe(`Relays that share a Redis (WAYPOST_TEST_SEED=${SEED})`, () => {
   })
 
   test('stopped and started one after the other, they lose and repeat nothing', async () => {
-    await using world = await startPair(SEED + 1)
+    await using redis = await startRedis()
+    await using world = await startPair({ WAYPOST_REDIS: redis.url }, SEED + 1)
     for (const relay of world.relays) {
       await moreDelivered(world, 100)
       expect(await relay.stop()).toBe(0)
@@ -64,57 +50,3 @@ describe(`Relays that share a Redis (WAYPOST_TEST_SEED=${SEED})`, () => {
     expect(doubles(world.tally)).toEqual({ count: 0, unexcused: [] })
   }, 90_000)
 })
-
-interface Pair extends AsyncDisposable {
-  readonly redis: RedisServer
-  readonly relays: readonly [RelayProcess, RelayProcess]
-  readonly loads: readonly [Load, Load]
-  readonly tally: Tally
-  readonly chance: Chance
-}
-
-async function startPair(seed: number): Promise<Pair> {
-  await using parts = new AsyncDisposableStack()
-  const redis = parts.use(await startRedis())
-  const tally = parts.use(await startTally())
-  tally.rules = standing()
-  const start = async (name: string): Promise<RelayProcess> =>
-    parts.use(
-      await startProcess({
-        hop: tally.port,
-        environment: { WAYPOST_REDIS: redis.url, WAYPOST_NAME: name },
-      }),
-    )
-  const relays = [await start('one'), await start('two')] as const
-  const loads = [
-    startLoad(relays[0].port, 2, letterOf),
-    startLoad(relays[1].port, 2, letterOf, SECOND),
-  ] as const
-  for (const load of loads) parts.defer(() => load.stop())
-  const owned = parts.move()
-  const dispose = (): Promise<void> => owned.disposeAsync()
-  return { redis, relays, loads, tally, chance: chanceFrom(seed), [Symbol.asyncDispose]: dispose }
-}
-
-async function moreDelivered({ tally, relays }: Pair, count: number): Promise<void> {
-  const before = tally.mails.length
-  await until(
-    () => tally.mails.length >= before + count,
-    () => relays.map((relay) => relay.said()).join('\n'),
-    60_000,
-  )
-}
-
-async function proveNothingLost({ loads, tally, relays }: Pair): Promise<void> {
-  await Promise.all(loads.map((load) => load.stop()))
-  for (const [n, load] of loads.entries()) await settled({ load, tally, relay: relays[n]! })
-  for (const load of loads) {
-    expect(missing(load, tally)).toEqual([])
-    expect(await unended({ load, relay: relays[0] })).toEqual([])
-    // While Redis is away, and nothing else.
-    const refused = [...load.refused.values()].filter((reply) => !reply.startsWith('451 4.3.0 '))
-    expect(refused).toEqual([])
-  }
-  expect(await waiting(relays[1])).toEqual([])
-  expect(doubles(tally).unexcused).toEqual([])
-}
