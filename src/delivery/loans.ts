@@ -17,7 +17,7 @@ export interface LoanOptions {
 }
 
 interface Batch {
-  readonly sites: Map<Site, number>
+  readonly sites: Set<Site>
   readonly done: Promise<void>
 }
 
@@ -29,13 +29,11 @@ const LOST = 30_000
 /** Asked for at once, beside what is needed now. */
 const SPARE = 2
 
-const NOBODY: ReadonlyMap<Site, number> = new Map()
-
 export class Loans {
   #options: LoanOptions
   /** Sites of which we have something, or want it. */
   #sites = new Set<Site>()
-  /** Who asks in this turn of the event loop, and for how many. */
+  /** Sites that are asked for in this turn of the event loop. */
   #batch: Batch | undefined
   /** Sites that could use more than they have. */
   #starved = new Set<Site>()
@@ -53,7 +51,7 @@ export class Loans {
   ask(site: Site): Promise<void> {
     this.#sites.add(site)
     const batch = (this.#batch ??= this.#begin())
-    batch.sites.set(site, (batch.sites.get(site) ?? 0) + 1)
+    batch.sites.add(site)
     return batch.done
   }
 
@@ -64,29 +62,29 @@ export class Loans {
 
   // All that is asked for in one turn of the event loop is asked for together.
   #begin(): Batch {
-    const sites = new Map<Site, number>()
+    const sites = new Set<Site>()
     const turn = new Promise((resolve) => setImmediate(resolve))
     const done = turn.then(async () => {
       this.#batch = undefined
-      await this.#borrow([...sites.keys()], sites)
+      await this.#borrow([...sites])
       this.#later()
     })
     return { sites, done }
   }
 
-  async #borrow(sites: readonly Site[], more: ReadonlyMap<Site, number>): Promise<void> {
+  async #borrow(sites: readonly Site[]): Promise<void> {
     if (sites.length === 0) return
     const { borrow, changed, clock } = this.#options
     const askedAt = steady(clock)
     try {
-      const loans = sites.map((site) => this.#loanOf(site, more.get(site) ?? 0))
+      const loans = sites.map((site) => this.#loanOf(site))
       const granted = await borrow(loans)
       if (sites.length === this.#sites.size) this.#toldAt = askedAt
       for (const [index, site] of sites.entries()) {
         site.granted = granted[index]!
         if (site.granted < loans[index]!.wanted - SPARE) this.#starved.add(site)
         else this.#starved.delete(site)
-        if (loans[index]!.wanted === 0) this.#sites.delete(site)
+        if (loans[index]!.wanted === 0 && site.needed === 0) this.#sites.delete(site)
         changed(site)
       }
     } catch {
@@ -95,9 +93,9 @@ export class Loans {
     }
   }
 
-  #loanOf(site: Site, more: number): Loan {
+  #loanOf(site: Site): Loan {
     const now = this.#options.clock.now()
-    const needed = site.open + site.line.length + more
+    const { needed } = site
     const limit = site.ownLimit(now)
     const wanted = needed === 0 ? 0 : Math.min(limit, needed + SPARE)
     // Until the answer is here none is opened that is not told of, or two processes could count one twice.
@@ -112,7 +110,7 @@ export class Loans {
     this.#timer?.cancel()
     const cancel = clock.after(at - steady(clock), () => {
       this.#timer = undefined
-      void this.#borrow([...this.#sites], NOBODY).then(() => this.#later())
+      void this.#borrow([...this.#sites]).then(() => this.#later())
     })
     this.#timer = { at, cancel }
   }

@@ -49,6 +49,8 @@ export class Site {
   live = 0
   /** Connections that are saying goodbye. */
   leaving = 0
+  /** Lanes that wait to hear whether there is a connection for them; see loans.ts. */
+  asking = 0
   /** When somebody last wanted something from it. */
   usedAt = 0
   /** Connections that other processes leave to us; see loans.ts. */
@@ -105,6 +107,11 @@ export class Site {
   /** Connections that there are, or that are being opened or closed. */
   get open(): number {
     return this.busy + this.idle.length + this.leaving
+  }
+
+  /** Connections that there are, and that lanes wait for. */
+  get needed(): number {
+    return this.open + this.line.length + this.asking
   }
 
   /** Nobody has a connection of it, or waits for one. */

@@ -83,7 +83,7 @@ export class Sites {
     key: string,
     priority = USUAL,
   ): Promise<Slot | undefined> {
-    if (this.#lacksLoan(site)) await this.#loans!.ask(site)
+    if (this.#lacksLoan(site)) await this.#ask(site)
     if (this.#closed) return undefined
     // In one go: whoever else has waited for the same answer finds the room taken.
     if (site.line.length === 0 && this.#hasRoom(site)) return this.#admit(site, key)
@@ -185,6 +185,13 @@ export class Sites {
   #lacksLoan(site: Site): boolean {
     const isLent = this.#loans !== undefined && !this.#closed && site.line.length === 0
     return isLent && !this.#hasRoom(site) && site.granted < site.ownLimit(this.#now())
+  }
+
+  // Until the lane is let in, or stands in the line, it is among those who ask.
+  async #ask(site: Site): Promise<void> {
+    site.asking++
+    await this.#loans!.ask(site)
+    site.asking--
   }
 
   // Others may have a right to some of what we have: unused connections go at once.

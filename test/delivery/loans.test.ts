@@ -37,15 +37,19 @@ interface World {
   /** How many the others leave; `undefined`: the queue is away. */
   left: number | undefined
   enter(): Promise<Slot | undefined>
+  /** From now on whoever asks is answered only when this is resolved. */
+  holdAnswers(): PromiseWithResolvers<void>
 }
 
 function world(left: number, connections = 10): World {
   const clock = new ManualClock()
   const asked: Loan[] = []
+  let held: PromiseWithResolvers<void> | undefined
   const borrow = async (loans: readonly Loan[]): Promise<number[]> => {
     const { left } = there
     if (left === undefined) throw new Error('away')
     asked.push(...loans)
+    await held?.promise
     return loans.map(({ wanted }) => Math.min(wanted, left))
   }
   const policy = () => ({ limits: () => ({ connections, messagesPerConnection: 100, at: 'here' }) })
@@ -56,7 +60,8 @@ function world(left: number, connections = 10): World {
   const site = sites.find('mx.example', HOSTS, LANE)
   let key = 0
   const enter = (): Promise<Slot | undefined> => sites.enter(site, LANE, `k${key++}`)
-  const there: World = { sites, site, clock, asked, left, enter }
+  const holdAnswers = () => (held = Promise.withResolvers<void>())
+  const there: World = { sites, site, clock, asked, left, enter, holdAnswers }
   return there
 }
 
@@ -120,6 +125,29 @@ test('unused ones are given back, and then the site is not told of any more', as
   }
   expect(there.asked.at(-1)).toMatchObject({ held: 0, wanted: 0 })
   expect(there.asked).toHaveLength(2)
+})
+
+test('a lane that has just asked is not forgotten by an older answer', async () => {
+  const there = world(1)
+  const slot = (await there.enter())!
+  slot.failed = true
+  there.sites.leave(slot, LANE)
+  there.clock.pass(5000)
+  await turns()
+  // All was given back. What a lane asks for, and the next telling, are answered together.
+  const answers = there.holdAnswers()
+  const entered = there.enter()
+  await turns()
+  there.clock.pass(5000)
+  await turns()
+  answers.resolve()
+  expect(await Promise.race([entered, turns().then(() => 'waits')])).not.toBe('waits')
+  for (let told = 0; told < 3; told++) {
+    there.asked.length = 0
+    there.clock.pass(5000)
+    await turns()
+    expect(there.asked).toMatchObject([{ wanted: 3 }])
+  }
 })
 
 test('while nobody can be asked it goes on with what it has, until others may have it', async () => {
