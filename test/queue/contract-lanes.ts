@@ -98,6 +98,21 @@ export function contractOfLanes(open: Open): void {
     expect(woken).toBe(1)
   })
 
+  test('what came into a full lane for later wakes whoever claims when its time comes', async () => {
+    await using opened = await open()
+    const { queue, clock } = opened
+    queue.full([lane('far.example')], true)
+    await send(queue, clock, { due: clock.now() + HOUR })
+    expect(await queue.nextDue()).toBeUndefined()
+    queue.full([lane('far.example')], false)
+    await queue.counts('state')
+    let woken = 0
+    queue.onWake(() => woken++)
+    clock.pass(HOUR)
+    await expect.poll(() => woken).toBeGreaterThan(0)
+    expect(await queue.claim(1)).toHaveLength(1)
+  })
+
   test('a lease of a full lane goes on drawing', async () => {
     await using opened = await open()
     const { queue, clock } = opened
