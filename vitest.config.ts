@@ -20,7 +20,7 @@ export default defineConfig({
           name: 'bullmq',
           include: ['test/{flows,crash}/**/*.test.ts'],
           exclude: [...OF_FILES],
-          globalSetup: 'test/peers/engine.ts',
+          globalSetup: 'test/peers/engine-setup.ts',
         },
       },
     ],

@@ -105,8 +105,12 @@ test('on a port that is taken the relay ends with 1 and says which setting to ch
 test('files that are not there are told at the start', async () => {
   await using relay = await createProcess({ hop: 9 })
   await relay.start()
-  const told = relay.log().map((line) => String(line['text']))
-  expect(told.join('\n')).toMatch(/users\.yaml/)
+  const told = (): string =>
+    relay
+      .log()
+      .map((line) => String(line['text']))
+      .join('\n')
+  await expect.poll(told).toMatch(/users\.yaml/)
   expect(await relay.stop()).toBe(0)
 })
 

@@ -1,13 +1,13 @@
-// Which engine the relays of this run keep their mail in: the embedded one, or Redis at the address in
-// WAYPOST_TEST_REDIS. Each data folder has a queue of its own there.
+// Which engine the relays of these tests keep their mail in: the embedded one, or the Redis that was
+// started for their project. Each data folder has a queue of its own there.
 
 import { createHash } from 'node:crypto'
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
-import { startRedis } from './redis.ts'
+import { inject } from 'vitest'
 
-const url = process.env['WAYPOST_TEST_REDIS']
+const url = inject('redis')
 
 export const ON_REDIS = url !== undefined
 
@@ -36,11 +36,4 @@ export async function loseContent(data: string): Promise<void> {
   const redis = new Redis(url)
   await redis.del(await storedContent(data))
   redis.disconnect()
-}
-
-/** Before all tests of the run: starts the server; answers with what stops it. */
-export default async function setup(): Promise<() => Promise<void>> {
-  const server = await startRedis()
-  process.env['WAYPOST_TEST_REDIS'] = server.url
-  return () => server[Symbol.asyncDispose]()
 }

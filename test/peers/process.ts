@@ -10,11 +10,14 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { engineSettings } from './engine.ts'
+import { freePort, until } from './patience.ts'
+
+export { freePort, until }
 
 export interface ProcessOptions {
   /** The port of the next hop of all mail, in clear; else `routing` says, else all goes by MX. */
@@ -56,10 +59,6 @@ export interface QueueEntry {
 
 export type LogLine = Readonly<Record<string, unknown>>
 
-// Below the ports that the kernel gives to outgoing connections, or one of those could sit on
-// ours while the relay is down.
-const LOWEST_PORT = 12_000
-const PORTS = 20_000
 const START_PATIENCE = 30_000
 
 /** Starts it, and resolves when it greets. */
@@ -250,37 +249,6 @@ export function run(
     child.stdin?.on('error', () => {}) // it may end without reading
     child.stdin?.end(input)
   })
-}
-
-/** Resolves when this holds; asked again every 10 ms. */
-export async function until(
-  holds: () => boolean | Promise<boolean>,
-  what: string | (() => string) = 'what was waited for',
-  milliseconds = 15_000,
-): Promise<void> {
-  const deadline = performance.now() + milliseconds
-  while (!(await holds())) {
-    if (performance.now() > deadline)
-      throw new Error(`Not within ${milliseconds} ms: ${typeof what === 'string' ? what : what()}`)
-    await wait(10)
-  }
-}
-
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = LOWEST_PORT + Math.floor(Math.random() * PORTS)
-    const server = createServer()
-    const free = once(server, 'listening').then(
-      () => true,
-      () => false,
-    )
-    server.listen(port, '127.0.0.1')
-    if (!(await free)) continue
-    const closed = once(server, 'close')
-    server.close()
-    await closed
-    return port
-  }
 }
 
 /** Whether somebody there says 220. */

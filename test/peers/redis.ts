@@ -12,7 +12,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { Redis } from 'ioredis'
 import { need } from './debian.ts'
-import { freePort, until } from './process.ts'
+import { freePort, until } from './patience.ts'
 
 const run = promisify(execFile)
 

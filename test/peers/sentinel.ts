@@ -10,7 +10,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
-import { freePort, until } from './process.ts'
+import { freePort, until } from './patience.ts'
 import { redisProgram, startRedis, type RedisServer } from './redis.ts'
 
 const NAME = 'mail'
