@@ -6,6 +6,7 @@ import { measureBacklog } from './bench/backlog.ts'
 import { measureDestinations } from './bench/destinations.ts'
 import { measureLatency } from './bench/latency.ts'
 import { compareRates, compareRedisRates } from './bench/rates.ts'
+import { measureRedisBacklog } from './bench/redis-backlog.ts'
 import { measureStart } from './bench/start.ts'
 
 const SCENARIOS = {
@@ -13,6 +14,7 @@ const SCENARIOS = {
   redis: (messages: number) => compareRedisRates(messages),
   destinations: (messages: number) => measureDestinations(messages),
   backlog: (messages: number) => measureBacklog(messages),
+  'redis-backlog': (messages: number) => measureRedisBacklog(messages),
   latency: (messages: number) => measureLatency(messages),
   start: () => measureStart([100_000, 1_000_000]),
 } as const
