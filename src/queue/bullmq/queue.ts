@@ -252,9 +252,8 @@ class BullmqQueue implements Queue {
     return id as MessageId
   }
 
-  async #withdraw({ given: { id, to, from } }: AcceptRow): Promise<void> {
-    const words = { id, to, from }
-    await this.#caller.call(this.#link.work, 'withdraw', words)
+  async #withdraw({ given: { id, to, from, alias, once } }: AcceptRow): Promise<void> {
+    await this.#caller.call(this.#link.work, 'withdraw', { id, to, from, alias, once })
   }
 
   async claim(count: number): Promise<Lease[]> {

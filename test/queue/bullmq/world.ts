@@ -1,0 +1,101 @@
+// Processes that share a queue in Redis, for tests of that engine alone: each on a clock of its own or on
+// the world's, with what it reported; and a plain client that looks into the server behind their backs.
+
+import type { Redis } from 'ioredis'
+
+import type { RelayEvent } from '../../../src/mail/event.ts'
+import { readAddress } from '../../../src/queue/bullmq/address.ts'
+import { openBullmqQueue, type BullmqOptions } from '../../../src/queue/bullmq/queue.ts'
+import { createOwnTime } from '../../../src/queue/bullmq/time.ts'
+import type { About, Queue } from '../../../src/queue/port.ts'
+import { ManualClock } from '../../peers/clock.ts'
+import { until } from '../../peers/process.ts'
+import type { RedisServer } from '../../peers/redis.ts'
+
+/** How long a lease lasts that nobody renews. */
+export const LEASE = 60_000
+/** Between two rounds of what is done beside the work. */
+export const ROUND = 10_000
+
+export interface World extends AsyncDisposable {
+  /** Of all processes that have none of their own. */
+  readonly clock: ManualClock
+  /** What all keys of this world begin with, in braces. */
+  readonly prefix: string
+  readonly redis: Redis
+  readonly told: RelayEvent[]
+  open(options?: Partial<BullmqOptions>): Promise<Queue>
+  /** A process that hangs: time goes by for all but this one. */
+  openFrozen(about?: Partial<About>): Promise<Queue>
+}
+
+let worlds = 0
+
+/** @param url where the processes find Redis, when something stands between */
+export async function openWorld(server: RedisServer, url = server.url): Promise<World> {
+  const parts = new AsyncDisposableStack()
+  const clock = new ManualClock()
+  const name = `world${++worlds}`
+  const told: RelayEvent[] = []
+  const redis = parts.adopt(await server.client(), (client) => client.disconnect())
+  const open = async (options: Partial<BullmqOptions> = {}): Promise<Queue> => {
+    const own = options.clock ?? clock
+    const whole: BullmqOptions = {
+      address: readAddress(url),
+      prefix: name,
+      clock: own,
+      wish: { replicas: 0, relaxed: false },
+      about: () => aboutOf({}),
+      report: (event) => void told.push(event),
+      leaseMilliseconds: LEASE,
+      time: createOwnTime(own),
+      ...options,
+    }
+    return parts.use(await openBullmqQueue(whole))
+  }
+  return {
+    clock,
+    prefix: `{${name}}`,
+    redis,
+    told,
+    open,
+    openFrozen: (about = {}) =>
+      open({ clock: new ManualClock(clock.now()), about: () => aboutOf(about) }),
+    [Symbol.asyncDispose]: () => parts.disposeAsync(),
+  }
+}
+
+export function aboutOf(about: Partial<About>): About {
+  return {
+    name: 'test',
+    hostname: 'relay.test',
+    roles: ['listen', 'deliver'],
+    sources: ['test'],
+    listeners: [],
+    ...about,
+  }
+}
+
+/** What was reported in words. */
+export function notes({ told }: World): string[] {
+  return told.flatMap((event) => (event.kind === 'note' ? [event.text] : []))
+}
+
+/** Lets one round of what is done beside the work begin; what it does is waited for by its fruits. */
+export function nextRound({ clock }: World): void {
+  clock.pass(ROUND)
+}
+
+export async function whenBack(queue: Queue): Promise<void> {
+  await until(
+    () => queue.refuses() === undefined,
+    () => 'Redis to be back',
+  )
+}
+
+export async function whenAway(queue: Queue): Promise<void> {
+  await until(
+    () => queue.refuses() === 'away',
+    () => 'the queue to see that Redis is away',
+  )
+}
