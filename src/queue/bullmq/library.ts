@@ -19,6 +19,7 @@ export type FunctionName =
   | 'bury'
   | 'claim'
   | 'full'
+  | 'hand'
   | 'hello'
   | 'hold'
   | 'load'

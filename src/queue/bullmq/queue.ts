@@ -121,6 +121,8 @@ class BullmqQueue implements Queue {
   /** What a lease's fetches are made of. */
   #fetches = new Map<string, Promise<readonly unknown[]>>()
   #full = new Set<string>()
+  /** Deliveries that somebody was handed and has not settled. */
+  #hand = new Set<string>()
   #lastLease = 0
   #lastNotice = 0
   #calmUntil = 0
@@ -347,6 +349,7 @@ class BullmqQueue implements Queue {
       this.#addSettle(multi, delivery, settlement, goesOn, notices[0]?.row.given.after)
       for (const { mail, row } of notices) this.#acceptance(mail, row)(multi)
     })
+    this.#hand.delete(delivery.id)
     const place = delivery.lease === undefined ? 0 : 1
     this.#tellNotices(notices, replies)
     const taken = await this.#taken(answerOf(replies[place]), next)
@@ -420,10 +423,7 @@ class BullmqQueue implements Queue {
       case 'fresh':
         return this.#freshly(String(row[1]) as MessageId, Number(row[2]), lease)
       case 'loaded':
-        return {
-          kind: 'delivery',
-          delivery: loadedDelivery(answer.value as unknown as LoadedRow, lease.id),
-        }
+        return this.#handed(loadedDelivery(answer.value as unknown as LoadedRow, lease.id))
       default:
         return { kind: 'idle', until: row[1]!.length === 0 ? undefined : Number(String(row[1])) }
     }
@@ -431,16 +431,23 @@ class BullmqQueue implements Queue {
 
   async #freshly(id: MessageId, n: number, lease: Lease): Promise<Taken> {
     const mail = this.#fresh.take(id)
-    if (mail !== undefined) return { kind: 'delivery', delivery: freshDelivery(mail, n, lease.id) }
+    if (mail !== undefined) return this.#handed(freshDelivery(mail, n, lease.id))
     const answer = await this.#caller.callBytes(this.#link.work, 'load', { id, n })
-    return { kind: 'delivery', delivery: loadedDelivery(answer.value as LoadedRow, lease.id) }
+    return this.#handed(loadedDelivery(answer.value as LoadedRow, lease.id))
+  }
+
+  #handed(delivery: Delivery): Taken {
+    this.#hand.add(delivery.id)
+    return { kind: 'delivery', delivery }
   }
 
   async overdue(kind: 'expire' | 'warn' | 'refuse', count: number): Promise<Delivery[]> {
     this.#link.check()
     const answer = await this.#caller.callBytes(this.#link.work, 'overdue', { kind, count })
     this.#heard(answer)
-    return (answer.value as LoadedRow[]).map((row) => loadedDelivery(row, undefined))
+    const found = (answer.value as LoadedRow[]).map((row) => loadedDelivery(row, undefined))
+    for (const { id } of found) this.#hand.add(id)
+    return found
   }
 
   async suspend(
@@ -541,6 +548,8 @@ class BullmqQueue implements Queue {
     await this.#beat.beat()
     const { value } = await this.#caller.call(work, 'hello', { run, length: this.#length })
     this.#calmUntil = Number(value) > 0 ? this.#clock.now() + Number(value) : 0
+    // An answer may have been lost with the connection: what was taken by it is in nobody's hand.
+    this.#heard(await this.#caller.call(work, 'hand', { hand: [...this.#hand] }))
     await this.#accepting.withdrawDoubtful()
   }
 
