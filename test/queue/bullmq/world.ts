@@ -99,3 +99,8 @@ export async function whenAway(queue: Queue): Promise<void> {
     () => 'the queue to see that Redis is away',
   )
 }
+
+/** The server ends the connections of all processes. */
+export async function cutAll({ redis }: World): Promise<void> {
+  await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+}
