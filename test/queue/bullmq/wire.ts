@@ -14,6 +14,7 @@ export interface Wire extends AsyncDisposable {
   readonly url: string
   /** The connection that sends this word next is cut when the server has got it; none is made until `mend`. */
   loseAnswerTo(word: string): void
+  isCut(): boolean
   mend(): void
 }
 
@@ -45,6 +46,7 @@ export async function startWire({ port }: RedisServer): Promise<Wire> {
   return {
     url: `redis://127.0.0.1:${own}/0`,
     loseAnswerTo: (word) => void (losing = word),
+    isCut: () => broken,
     mend: () => void (broken = false),
     async [Symbol.asyncDispose]() {
       wire.close()

@@ -4,6 +4,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
 import type { Queue } from '../../../src/queue/port.ts'
+import { until } from '../../peers/process.ts'
 import { startRedis, type RedisServer } from '../../peers/redis.ts'
 import { attempt, delivered, HOUR, mailOf, send, statesOf, takeOne, WHO } from '../mail.ts'
 import { lose, startWire, type Wire } from './wire.ts'
@@ -58,6 +59,24 @@ test('mail that is derived from other mail can be handed in again after it was t
   const kept = await queue.accept(mail)
   expect(await statesOf(queue, kept)).toEqual(['waiting'])
   expect(await queue.claim(5)).toHaveLength(1)
+})
+
+test('mail is taken back also when the connection is lost again while it is', async () => {
+  await using world = await openWorld(server, wire.url)
+  const queue = await world.open()
+  const mails = await Promise.all([1, 2, 3].map(() => mailOf(queue, world.clock, {})))
+  wire.loseAnswerTo('_accept')
+  const accepting = await Promise.allSettled(mails.map((mail) => queue.accept(mail)))
+  expect(accepting.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected'])
+  wire.loseAnswerTo('_withdraw')
+  wire.mend()
+  await until(
+    () => wire.isCut(),
+    () => 'the relay to begin',
+  )
+  wire.mend()
+  await whenBack(queue)
+  expect(await everything(world)).toEqual([])
 })
 
 test('what another process has begun with is not taken back', async () => {
