@@ -7,7 +7,7 @@ import type { Queue } from '../../../src/queue/port.ts'
 import { startRedis, type RedisServer } from '../../peers/redis.ts'
 import { attempt, claimOne, deferred, delivered, mailOf, send, statesOf } from '../mail.ts'
 import { takeFrom, takeOne } from '../mail.ts'
-import { cutAll, LEASE, nextRound, notes, openWorld, whenAway, whenBack } from './world.ts'
+import { cutAll, LEASE, notes, openWorld, whenAway, whenBack } from './world.ts'
 
 let server: RedisServer
 beforeEach(async () => void (server = await startRedis()))
@@ -190,8 +190,7 @@ test('a process that never returns after a restart is buried one lease later', a
   await restart(queue, dead)
   clock.pass(LEASE - 1)
   expect(await queue.claim(1)).toEqual([])
-  clock.pass(1)
-  nextRound(world)
+  await world.round()
   const { delivery } = await takeOne(queue)
   expect(delivery).toMatchObject({ message: id, last: { kind: 'interrupted' } })
 })

@@ -3,6 +3,7 @@
 
 import type { Redis } from 'ioredis'
 
+import type { Cancel } from '../../../src/base/clock.ts'
 import type { RelayEvent } from '../../../src/mail/event.ts'
 import { readAddress } from '../../../src/queue/bullmq/address.ts'
 import { openBullmqQueue, type BullmqOptions } from '../../../src/queue/bullmq/queue.ts'
@@ -12,10 +13,20 @@ import { ManualClock } from '../../peers/clock.ts'
 import { until } from '../../peers/process.ts'
 import type { RedisServer } from '../../peers/redis.ts'
 
-/** How long a lease lasts that nobody renews. */
-export const LEASE = 60_000
+/** How long a lease lasts that nobody renews; a sixth of it, between two signs of life, is no round. */
+export const LEASE = 66_000
 /** Between two rounds of what is done beside the work. */
 export const ROUND = 10_000
+
+/** Sees when a process has ended its round: then it asks to be called for the next. */
+class WorldClock extends ManualClock {
+  rounds = 0
+
+  override after(milliseconds: number, call: () => void): Cancel {
+    if (milliseconds === ROUND) this.rounds++
+    return super.after(milliseconds, call)
+  }
+}
 
 export interface World extends AsyncDisposable {
   /** Of all processes that have none of their own. */
@@ -27,6 +38,8 @@ export interface World extends AsyncDisposable {
   open(options?: Partial<BullmqOptions>): Promise<Queue>
   /** A process that hangs: time goes by for all but this one. */
   openFrozen(about?: Partial<About>): Promise<Queue>
+  /** Lets time go by, and each process end a round of what is done beside the work. */
+  round(milliseconds?: number): Promise<void>
 }
 
 let worlds = 0
@@ -34,12 +47,14 @@ let worlds = 0
 /** @param url where the processes find Redis, when something stands between */
 export async function openWorld(server: RedisServer, url = server.url): Promise<World> {
   const parts = new AsyncDisposableStack()
-  const clock = new ManualClock()
+  const clock = new WorldClock()
+  let processes = 0
   const name = `world${++worlds}`
   const told: RelayEvent[] = []
   const redis = parts.adopt(await server.client(), (client) => client.disconnect())
   const open = async (options: Partial<BullmqOptions> = {}): Promise<Queue> => {
-    const own = options.clock ?? clock
+    const own = (options.clock ?? clock) as WorldClock
+    const before = own.rounds
     const whole: BullmqOptions = {
       address: readAddress(url),
       prefix: name,
@@ -51,7 +66,13 @@ export async function openWorld(server: RedisServer, url = server.url): Promise<
       time: createOwnTime(own),
       ...options,
     }
-    return parts.use(await openBullmqQueue(whole))
+    const queue = parts.use(await openBullmqQueue(whole))
+    if (own === clock) processes++
+    await until(
+      () => own.rounds > before,
+      () => 'its first round',
+    )
+    return queue
   }
   return {
     clock,
@@ -60,7 +81,15 @@ export async function openWorld(server: RedisServer, url = server.url): Promise<
     told,
     open,
     openFrozen: (about = {}) =>
-      open({ clock: new ManualClock(clock.now()), about: () => aboutOf(about) }),
+      open({ clock: new WorldClock(clock.now()), about: () => aboutOf(about) }),
+    async round(milliseconds = ROUND) {
+      const ended = clock.rounds + processes
+      clock.pass(milliseconds)
+      await until(
+        () => clock.rounds >= ended,
+        () => 'a round',
+      )
+    },
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   }
 }
@@ -79,11 +108,6 @@ export function aboutOf(about: Partial<About>): About {
 /** What was reported in words. */
 export function notes({ told }: World): string[] {
   return told.flatMap((event) => (event.kind === 'note' ? [event.text] : []))
-}
-
-/** Lets one round of what is done beside the work begin; what it does is waited for by its fruits. */
-export function nextRound({ clock }: World): void {
-  clock.pass(ROUND)
 }
 
 export async function whenBack(queue: Queue): Promise<void> {
