@@ -138,7 +138,9 @@ export class Chores {
     for (const [id, process] of storing) {
       if (process === caller.me) continue
       const alive = await link.work.zscore(`${caller.prefix}/alive`, process)
-      if (alive === null) await store.remove(id as MessageId)
+      if (alive !== null) continue
+      const { value } = await this.#call('disown', { id, process })
+      if (value === 1) await store.remove(id as MessageId)
     }
   }
 
@@ -230,7 +232,7 @@ export class Chores {
       .exec()
   }
 
-  async #call(name: 'bury' | 'place' | 'mend', given: object): Promise<Answer> {
+  async #call(name: 'bury' | 'disown' | 'place' | 'mend', given: object): Promise<Answer> {
     const { caller, link, heard } = this.#options
     const answer = await caller.call(link.work, name, given)
     heard(answer)

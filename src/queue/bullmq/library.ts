@@ -18,6 +18,7 @@ export type FunctionName =
   | 'borrow'
   | 'bury'
   | 'claim'
+  | 'disown'
   | 'full'
   | 'hand'
   | 'hello'

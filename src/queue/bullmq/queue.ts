@@ -250,6 +250,7 @@ class BullmqQueue implements Queue {
     this.#heard(answer)
     if (kind === 'used')
       throw new QueueError('used', 'The key was used, and can be used again later')
+    if (kind === 'swept') throw new QueueError('failing', 'Its content was swept before')
     if (kind === 'clash') throw new QueueError('failing', `Another message has the id "${id}"`)
     return id as MessageId
   }

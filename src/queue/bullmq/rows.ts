@@ -94,6 +94,7 @@ export function acceptRow(
     ...(id === mail.id ? {} : { alias: mail.id }),
     ...(once === undefined ? {} : { once }),
     ...(chunks === undefined ? {} : { large: true }),
+    ...(chunks === undefined || chunks === 0 ? {} : { pieces: true }),
     ...(after === undefined ? {} : { after }),
     deliveries: deliveries.map((delivery, index) => placeOf(delivery, index + 1)),
   }
