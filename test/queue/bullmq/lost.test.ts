@@ -7,6 +7,7 @@ import { startRedis, type RedisServer } from '../../peers/redis.ts'
 import {
   attempt,
   claimOne,
+  deferred,
   delivered,
   HOUR,
   send,
@@ -57,6 +58,30 @@ test('an outcome that was not answered is written once, and the next delivery is
   await queue.settle(next, attempt(clock, next, delivered))
   await queue.release(lease)
   expect(await queue.counts('state')).toEqual([])
+})
+
+test('an attempt that was written and not answered is one attempt', async () => {
+  await using world = await openWorld(server, wire.url)
+  const queue = await world.open()
+  const { clock } = world
+  const id = await send(queue, clock)
+  const { lease, delivery } = await takeOne(queue)
+  const [due, later] = [clock.now() + HOUR, clock.now() + 9 * HOUR]
+  const settlement = attempt(clock, delivery, (n) => deferred(n, due))
+  await lose(wire, queue, '_settle', () => queue.settle(delivery, settlement, lease))
+  expect(await queue.settle(delivery, settlement, lease)).toEqual({ kind: 'idle', until: due })
+  const once = (await queue.trace(id))!
+  expect(once.entries).toMatchObject([{ attempts: 1, next: due }])
+  expect(once.facts.map(({ kind }) => kind)).toEqual(['accepted', 'settled'])
+
+  // Nor does it undo what became of the delivery meanwhile.
+  await queue.release(lease)
+  clock.pass(HOUR)
+  const again = await takeOne(queue)
+  const second = attempt(clock, again.delivery, (n) => deferred(n, later))
+  await queue.settle(again.delivery, second)
+  await queue.settle(delivery, settlement)
+  expect((await queue.trace(id))!.entries).toMatchObject([{ attempts: 2, next: later }])
 })
 
 test('what is in hand when the connection is lost stays there', async () => {
