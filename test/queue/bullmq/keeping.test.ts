@@ -148,6 +148,21 @@ test('a hold that was placed and not yet laid on what was queued is finished by 
   expect(await statesOf(next, id)).toEqual(['waiting'])
 })
 
+test('a hold that is just being placed is left to whoever places it', async () => {
+  await using world = await openWorld(server)
+  const { clock, redis, prefix } = world
+  const first = await world.openFrozen()
+  // It has had no turn yet.
+  const queue = await world.open()
+  const id = await send(queue, clock)
+  await redis.del(`${prefix}/chores`)
+  const caller = new Caller({ prefix, me: 'one', clock, time: createOwnTime(clock) })
+  await caller.call(redis, 'hold', { scope: 'all', ...WHO, at: clock.now() })
+  await world.round()
+  expect(await statesOf(queue, id)).toEqual(['waiting'])
+  expect(await first.hold({ kind: 'all' }, WHO)).toEqual({ count: 1, busy: 0 })
+})
+
 test('a hold that was lifted and still lies on mail is lifted from it too', async () => {
   await using world = await openWorld(server, wire.url)
   const queue = await world.open()
