@@ -30,6 +30,7 @@ export type FunctionName =
   | 'overdue'
   | 'place'
   | 'release'
+  | 'renew'
   | 'settle'
   | 'suspend'
   | 'took'

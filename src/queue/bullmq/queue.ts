@@ -104,7 +104,6 @@ class BullmqQueue implements Queue {
   #clock: Clock
   #report: Report
   #length: number
-  #time: LeaseTime
   #link: Link
   #caller: Caller
   #lanes: Lanes
@@ -131,7 +130,7 @@ class BullmqQueue implements Queue {
   constructor(options: BullmqOptions) {
     const { address, clock, wish } = options
     const prefix = prefixOf(options.prefix ?? 'waypost')
-    const time = (this.#time = options.time ?? createServerTime(clock))
+    const time = options.time ?? createServerTime(clock)
     const me = newProcessId()
     this.#options = options
     this.#clock = clock
@@ -309,11 +308,12 @@ class BullmqQueue implements Queue {
 
   async renew(leases: readonly Lease[]): Promise<void> {
     this.#link.check()
-    const score = this.#time.now() + this.#length
-    const key = `${this.#caller.prefix}/leases`
-    const words = leases.flatMap(({ id }) => [score, id])
-    for (let at = 0; at < words.length; at += 2 * TOGETHER)
-      await this.#link.work.zadd(key, 'XX', ...words.slice(at, at + 2 * TOGETHER))
+    const ids = leases.map(({ id }) => id)
+    for (let at = 0; at < ids.length; at += TOGETHER)
+      await this.#call('renew', {
+        leases: ids.slice(at, at + TOGETHER),
+        length: this.#length,
+      })
   }
 
   async release(lease: Lease): Promise<void> {
@@ -346,10 +346,15 @@ class BullmqQueue implements Queue {
   ): Promise<Taken | undefined> {
     const notices = await this.#noticeRows(settlement)
     const goesOn = next !== undefined && next.id === delivery.lease
-    const replies = await this.#batches.call((multi) => {
+    const step: Fill = (multi) => {
       this.#addSettle(multi, delivery, settlement, goesOn, notices[0]?.row.given.after)
       for (const { mail, row } of notices) this.#acceptance(mail, row)(multi)
+    }
+    const replies = await this.#batches.call(step).catch(async (error: QueueError) => {
+      if (error.kind !== 'full' || notices.length > 0) throw error
+      await this.#settleAlone(delivery, settlement)
     })
+    if (replies === undefined) return undefined
     this.#hand.delete(delivery.id)
     const place = delivery.lease === undefined ? 0 : 1
     this.#tellNotices(notices, replies)
@@ -365,7 +370,7 @@ class BullmqQueue implements Queue {
     next: boolean,
     after: string | undefined,
   ): void {
-    const { id, message, lease, destination } = delivery
+    const { id, lease, destination } = delivery
     const lane = this.#lanes.get(destination)
     // What a sweep has taken has no job; whatever goes elsewhere gets one there by our script.
     if (lease !== undefined) {
@@ -373,16 +378,32 @@ class BullmqQueue implements Queue {
       if (due === undefined) lane.finish(multi, id, lease, next)
       else lane.delay(multi, id, lease, due, next)
     }
-    const base = {
-      id: message,
-      n: Number(id.slice(message.length + 1)),
-      lane: lane.name,
-      lease: lease ?? this.#caller.me,
+    const more = {
       ...(after === undefined ? {} : { after }),
       ...(next ? { next: lease! } : {}),
     }
-    const fact = factOf(id, settlement) ?? ''
-    this.#caller.join(multi, 'settle', settleRow(base, settlement), fact)
+    const row = { ...this.#settleRow(delivery, settlement), ...more }
+    this.#caller.join(multi, 'settle', row, factOf(id, settlement) ?? '')
+  }
+
+  // A server without room refuses every transaction, but not a function that brings to an end what was
+  // taken; it sets the job right by itself.
+  async #settleAlone(delivery: Delivery, settlement: Settlement): Promise<void> {
+    const { work } = this.#link
+    const row = this.#settleRow(delivery, settlement)
+    const fact = factOf(delivery.id, settlement) ?? ''
+    this.#heard(await this.#caller.call(work, 'settle', row, fact))
+    this.#hand.delete(delivery.id)
+  }
+
+  #settleRow({ id, message, lease, destination }: Delivery, settlement: Settlement): object {
+    const base = {
+      id: message,
+      n: Number(id.slice(message.length + 1)),
+      lane: this.#lanes.get(destination).name,
+      lease: lease ?? this.#caller.me,
+    }
+    return settleRow(base, settlement)
   }
 
   async #noticeRows({ notices = [] }: Settlement): Promise<readonly Notice[]> {

@@ -148,8 +148,6 @@ export interface SettleGiven {
   readonly n: number
   readonly lane: string
   readonly lease: string
-  readonly after?: string
-  readonly next?: string
 }
 
 export function settleRow(base: SettleGiven, settlement: Settlement): object {

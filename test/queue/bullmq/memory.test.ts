@@ -6,9 +6,9 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Queue } from '../../../src/queue/port.ts'
 import { until } from '../../peers/process.ts'
 import { startRedis, type RedisServer } from '../../peers/redis.ts'
-import { attempt, claimOne, delivered, mailOf, send } from '../mail.ts'
+import { attempt, claimOne, deferred, delivered, ends, HOUR, mailOf, send } from '../mail.ts'
 import { statesOf, takeFrom, takeOne } from '../mail.ts'
-import { openWorld, type World } from './world.ts'
+import { LEASE, openWorld, type World } from './world.ts'
 
 let server: RedisServer
 beforeEach(async () => void (server = await startRedis()))
@@ -72,31 +72,66 @@ test('a relay can start on a server that is full, and goes on as soon as it is n
   await send(queue, clock)
 })
 
-test('where Redis refuses to write at all, every step says so and can be done again', async () => {
+test('where Redis refuses to write at all, what was taken comes to its end, and nothing begins', async () => {
   await using world = await openWorld(server)
   const { clock } = world
   const queue = await world.open()
   const ids = []
-  for (let n = 0; n < 3; n++) ids.push(await send(queue, clock))
+  for (let n = 0; n < 4; n++) ids.push(await send(queue, clock, { expireAt: clock.now() + HOUR }))
   const mail = await mailOf(queue, clock, {})
   const { lease, delivery } = await takeOne(queue)
-  const settlement = attempt(clock, delivery, delivered)
+  const [second, third] = [await takeFrom(queue, lease), await takeFrom(queue, lease)]
   await use(1.2, world)
   await expect(world.redis.set('somebody', 'else')).rejects.toThrow('OOM')
-  for (let n = 0; n < 3; n++) {
-    const steps = [queue.accept(mail), queue.settle(delivery, settlement, lease), queue.take(lease)]
-    for (const tried of await Promise.allSettled(steps))
-      expect(tried).toMatchObject({ status: 'rejected', reason: FULL })
-  }
+  const refused = await Promise.allSettled([queue.accept(mail), queue.take(lease)])
+  for (const each of refused) expect(each).toMatchObject({ status: 'rejected', reason: FULL })
+
+  const settlement = attempt(clock, delivery, delivered)
+  expect(await queue.settle(delivery, settlement, lease)).toBeUndefined()
+  expect(await statesOf(queue, ids[0]!)).toEqual(['delivered'])
+  const due = clock.now() + 2000
+  await queue.settle(
+    second,
+    attempt(clock, second, (n) => deferred(n, due)),
+  )
+  // The third is still being sent.
+  clock.pass(LEASE - 1)
+  await queue.renew([lease])
+  clock.pass(1)
+  expect(await queue.claim(5)).toHaveLength(2)
+  expect(await statesOf(queue, ids[2]!)).toEqual(['sending'])
+  clock.pass(HOUR)
+  await queue.renew([lease])
+  const overdue = await queue.overdue('expire', 5)
+  expect(overdue.map(({ message }) => message).toSorted()).toEqual([ids[1], ids[3]])
+  for (const each of overdue)
+    await queue.settle(each, ends(clock, each, { kind: 'end', end: 'expired' }))
+  await queue.settle(third, attempt(clock, third, delivered))
+  await queue.release(lease)
+  expect(await queue.counts('state')).toEqual([])
 
   await use(0.5, world)
   await looked(queue, world, undefined)
-  const next = await queue.settle(delivery, settlement, lease)
-  expect(next).toMatchObject({ kind: 'delivery', delivery: { message: ids[1] } })
   await queue.accept(mail)
-  expect(await statesOf(queue, ids[0]!)).toEqual(['delivered'])
-  const left = [await takeFrom(queue, lease), await takeFrom(queue, lease)]
-  expect(left.map(({ message }) => message)).toEqual([ids[2], mail.id])
+  expect(await queue.claim(5)).toHaveLength(1)
+})
+
+test('a notice waits, with the outcome that it tells of, until Redis writes again', async () => {
+  await using world = await openWorld(server)
+  const { clock } = world
+  const queue = await world.open()
+  const id = await send(queue, clock)
+  const { delivery } = await takeOne(queue)
+  const notice = await mailOf(queue, clock, { from: '', to: ['ana@near.example'] })
+  const bounced = ends(clock, delivery, { kind: 'end', end: 'bounced', notice: 'sent' })
+  const settlement = { ...bounced, notices: [notice] }
+  await use(1.2, world)
+  await expect(queue.settle(delivery, settlement)).rejects.toMatchObject(FULL)
+  expect(await statesOf(queue, id)).toEqual(['sending'])
+  await use(0.5, world)
+  await queue.settle(delivery, settlement)
+  expect(await statesOf(queue, id)).toEqual(['bounced'])
+  expect((await takeOne(queue)).delivery.message).toBe(notice.id)
 })
 
 test('history gives way from 70 % on, the oldest first', async () => {
