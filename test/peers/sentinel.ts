@@ -47,7 +47,9 @@ export async function startWatched(replicas = 2): Promise<Watched> {
     master,
     replicas: async () => replicasOf(await master()),
   }
-  await until(async () => (await watched.replicas()) === replicas)
+  const known = async (): Promise<number> =>
+    ((await asked.call('SENTINEL', 'REPLICAS', NAME)) as unknown[]).length
+  await until(async () => (await watched.replicas()) === replicas && (await known()) === replicas)
   const owned = parts.move()
   return { ...watched, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }

@@ -42,7 +42,10 @@ export class Accepting {
 
   /** Redis is back: what was told to nobody goes. */
   async withdrawDoubtful(): Promise<void> {
-    for (const acceptance of this.#doubtful.splice(0)) await acceptance.withdraw()
+    while (this.#doubtful.length > 0) {
+      await this.#doubtful[0]!.withdraw()
+      this.#doubtful.shift()
+    }
   }
 
   // Sent behind the transaction on its own connection: it speaks of what was written there.

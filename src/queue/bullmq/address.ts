@@ -19,7 +19,7 @@ const EXAMPLES =
 
 /** Throws a sentence that says what to write; passwords are never repeated. */
 export function readAddress(text: string): RedisAddress {
-  const match = /^([a-z+]+):\/\/(?:([^@/]*)@)?([^/@?#]+)((?:\/[^/?#]*){0,2})$/.exec(text)
+  const match = /^([a-z+]+):\/\/(?:([^@/]*)@)?([^/@?#]+)((?:\/[^/@?#]*){0,2})$/.exec(text)
   const scheme = match?.[1] as keyof typeof SCHEMES | undefined
   if (match === null || scheme === undefined || !(scheme in SCHEMES))
     throw new Error(`"${withoutPassword(text)}" is no address of Redis, ${EXAMPLES}`)
@@ -34,7 +34,7 @@ export function readAddress(text: string): RedisAddress {
     hosts: readHosts(hosts, SCHEMES[scheme], isSentinel),
     ...(name === undefined ? {} : { name }),
     tls: scheme === 'rediss',
-    ...readLogin(login),
+    ...readLogin(login, text),
     database: readDatabase(parts),
   }
 }
@@ -52,13 +52,18 @@ function readHosts(text: string, usual: number, many: boolean): RedisAddress['ho
   return hosts
 }
 
-function readLogin(login: string | undefined): { user?: string; password?: string } {
+function readLogin(login: string | undefined, text: string): { user?: string; password?: string } {
   if (login === undefined || login === '') return {}
   const [user = '', ...rest] = login.split(':')
-  const password = rest.length === 0 ? undefined : decodeURIComponent(rest.join(':'))
-  return {
-    ...(user === '' ? {} : { user: decodeURIComponent(user) }),
-    ...(password === undefined ? {} : { password }),
+  try {
+    const password = rest.length === 0 ? undefined : decodeURIComponent(rest.join(':'))
+    return {
+      ...(user === '' ? {} : { user: decodeURIComponent(user) }),
+      ...(password === undefined ? {} : { password }),
+    }
+  } catch {
+    const shown = withoutPassword(text)
+    throw new Error(`"${shown}" has a login with a "%" that stands for nothing, write it as %25`)
   }
 }
 
@@ -69,8 +74,9 @@ function readDatabase([text = '', ...rest]: readonly string[]): number {
   return Number(text)
 }
 
+// Up to the last "@": whatever is wrong with it may be in the password.
 function withoutPassword(text: string): string {
-  return text.replace(/\/\/[^@]*@/, '//…@')
+  return text.replace(/^([a-z+]*:?\/{0,2}).*@/s, '$1…@')
 }
 
 /** For people: without the password. */

@@ -61,6 +61,7 @@ export class Arriving {
       const { kind, id: kept } = this.#heard(replies.at(-1))
       if (kind === 'used')
         throw new QueueError('used', 'The key was used, and can be used again later')
+      if (kind === 'swept') throw new QueueError('failing', 'Its content was swept before')
       if (kind === 'clash') throw new QueueError('failing', `Another message has the id "${kept}"`)
       return kept
     } catch (error) {
@@ -121,7 +122,7 @@ export class Arriving {
 
   async #withdraw({ row: { given } }: Arrival): Promise<void> {
     const { caller, link } = this.#options
-    const { id, to, from } = given
-    await caller.call(link.work, 'withdraw', { id, to, from })
+    const { id, to, from, alias, once } = given
+    await caller.call(link.work, 'withdraw', { id, to, from, alias, once })
   }
 }

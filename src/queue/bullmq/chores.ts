@@ -51,9 +51,11 @@ export class Chores {
   #mended = ''
   #trimmed = ''
   #rounds = 0
+  #startedAt: number
 
   constructor(options: ChoreOptions) {
     this.#options = options
+    this.#startedAt = options.clock.now()
     this.#later(0)
   }
 
@@ -138,7 +140,9 @@ export class Chores {
     for (const [id, process] of storing) {
       if (process === caller.me) continue
       const alive = await link.work.zscore(`${caller.prefix}/alive`, process)
-      if (alive === null) await store.remove(id as MessageId)
+      if (alive !== null) continue
+      const { value } = await this.#call('disown', { id, process })
+      if (value === 1) await store.remove(id as MessageId)
     }
   }
 
@@ -146,13 +150,16 @@ export class Chores {
     const { link, caller, steering } = this.#options
     const [scopes, holds] = await Promise.all([
       link.work.smembers(`${caller.prefix}/scopes`),
-      link.work.hkeys(`${caller.prefix}/holds`),
+      link.work.hgetall(`${caller.prefix}/holds`),
     ])
     const by = { who: 'waypost', why: 'the hold was lifted before' }
     for (const scope of scopes) {
       if (scope === 'ids') continue
-      if (!holds.includes(scope)) await steering.unmark(scope, by)
-      else if (this.#rounds === 0) await steering.mark(scopeOf(scope))
+      const hold = holds[scope]
+      if (hold === undefined) await steering.unmark(scope, by)
+      // Whoever places one now lays it on what is queued, and tells how much that was.
+      else if (this.#rounds === 0 && placedAt(hold) < this.#startedAt)
+        await steering.mark(scopeOf(scope))
     }
   }
 
@@ -230,12 +237,16 @@ export class Chores {
       .exec()
   }
 
-  async #call(name: 'bury' | 'place' | 'mend', given: object): Promise<Answer> {
+  async #call(name: 'bury' | 'disown' | 'place' | 'mend', given: object): Promise<Answer> {
     const { caller, link, heard } = this.#options
     const answer = await caller.call(link.work, name, given)
     heard(answer)
     return answer
   }
+}
+
+function placedAt(hold: string): number {
+  return (JSON.parse(hold) as { readonly at: number }).at
 }
 
 /** When its last recipient came to its end. */

@@ -6,14 +6,12 @@ import type { Lease } from '../port.ts'
 import type { Answer, Caller } from './caller.ts'
 import { laneOf } from './keys.ts'
 import type { Link } from './link.ts'
-import type { LeaseTime } from './time.ts'
 import { Wakes } from './wakes.ts'
 
 export interface ClaimingOptions {
   readonly link: Link
   readonly caller: Caller
   readonly clock: Clock
-  readonly time: LeaseTime
   /** Of a lease, in milliseconds. */
   readonly length: number
   readonly heard: (answer: Answer) => void
@@ -81,17 +79,14 @@ export class Claiming {
   }
 
   async renew(leases: readonly Lease[]): Promise<void> {
-    const { link, caller, time, length } = this.#options
+    const { link, length } = this.#options
     link.check()
-    const score = time.now() + length
-    const words = leases.flatMap(({ id }) => [score, id])
-    for (let at = 0; at < words.length; at += 2 * TOGETHER) {
-      const some = words.slice(at, at + 2 * TOGETHER)
-      await link.work.zadd(`${caller.prefix}/leases`, 'XX', ...some)
-    }
+    const ids = leases.map(({ id }) => id)
+    for (let at = 0; at < ids.length; at += TOGETHER)
+      await this.#call('renew', { leases: ids.slice(at, at + TOGETHER), length })
   }
 
-  async #call(name: 'claim' | 'next_due' | 'full', given: object): Promise<unknown> {
+  async #call(name: 'claim' | 'next_due' | 'full' | 'renew', given: object): Promise<unknown> {
     const { link, caller, heard } = this.#options
     const answer = await caller.call(link.work, name, given)
     heard(answer)

@@ -4,6 +4,7 @@
 import type { Clock } from '../../base/clock.ts'
 import type { Report } from '../../mail/event.ts'
 import type { FreshMail } from '../fresh.ts'
+import type { QueueError } from '../port.ts'
 import type { Delivery, Lease, MessageId, Settlement, Taken } from '../port.ts'
 import { factOf, freshDelivery } from '../settled.ts'
 import type { Arriving } from './arriving.ts'
@@ -34,6 +35,8 @@ export class Handing {
   #batches: Batches
   /** What a lease's fetches are made of. */
   #fetches = new Map<string, Promise<readonly unknown[]>>()
+  /** Deliveries that somebody was handed and has not settled. */
+  #hand = new Set<string>()
   #lastNotice = 0
 
   constructor(options: HandingOptions) {
@@ -52,6 +55,23 @@ export class Handing {
 
   end({ id }: Lease): void {
     this.#fetches.delete(id)
+  }
+
+  /**
+   * An answer may have been lost with its connection: what was taken by it is in nobody's hand, and
+   * goes back.
+   */
+  async giveBackLost(): Promise<void> {
+    const { link, caller, heard } = this.#options
+    heard(await caller.call(link.work, 'hand', { hand: [...this.#hand] }))
+  }
+
+  async overdue(kind: 'expire' | 'warn' | 'refuse', count: number): Promise<Delivery[]> {
+    const { link, caller, heard } = this.#options
+    link.check()
+    const answer = await caller.callBytes(link.work, 'overdue', { kind, count })
+    heard(answer)
+    return (answer.value as LoadedRow[]).map((row) => this.#handed(loadedDelivery(row, undefined)))
   }
 
   async take(lease: Lease): Promise<Taken> {
@@ -79,10 +99,16 @@ export class Handing {
     const after = notices.length === 0 ? undefined : `${caller.me}.${++this.#lastNotice}`
     const arrivals = await Promise.all(notices.map((mail) => arriving.prepare(mail, after)))
     const goesOn = next !== undefined && next.id === delivery.lease
-    const replies = await this.#batches.call((multi) => {
+    const step: Fill = (multi) => {
       this.#addSettle(multi, delivery, settlement, goesOn, after)
       for (const arrival of arrivals) arriving.fill(arrival)(multi)
+    }
+    const replies = await this.#batches.call(step).catch(async (error: QueueError) => {
+      if (error.kind !== 'full' || notices.length > 0) throw error
+      await this.#settleAlone(delivery, settlement)
     })
+    this.#hand.delete(delivery.id)
+    if (replies === undefined) return undefined
     arriving.tell(arrivals, replies)
     // BullMQ's reply is before ours, where a job is moved at all.
     const taken = await this.#taken(replies[delivery.lease === undefined ? 0 : 1], next)
@@ -97,7 +123,7 @@ export class Handing {
     next: boolean,
     after: string | undefined,
   ): void {
-    const { id, message, lease, destination } = delivery
+    const { id, lease, destination } = delivery
     const { lanes, caller } = this.#options
     const lane = lanes.get(destination)
     // What a sweep has taken has no job; whatever goes elsewhere gets one there by our script.
@@ -106,15 +132,32 @@ export class Handing {
       if (due === undefined) lane.finish(multi, id, lease, next)
       else lane.delay(multi, id, lease, due, next)
     }
-    const base = {
-      id: message,
-      n: Number(id.slice(message.length + 1)),
-      lane: lane.name,
-      lease: lease ?? caller.me,
+    const given = {
+      ...this.#settleRow(delivery, settlement),
       ...(after === undefined ? {} : { after }),
       ...(next ? { next: lease! } : {}),
     }
-    caller.join(multi, 'settle', settleRow(base, settlement), factOf(id, settlement) ?? '')
+    caller.join(multi, 'settle', given, factOf(id, settlement) ?? '')
+  }
+
+  // A server without room refuses every transaction, but not a function that brings to an end what was
+  // taken; it sets the job right by itself.
+  async #settleAlone(delivery: Delivery, settlement: Settlement): Promise<void> {
+    const { link, caller, heard } = this.#options
+    const given = this.#settleRow(delivery, settlement)
+    const fact = factOf(delivery.id, settlement) ?? ''
+    heard(await caller.call(link.work, 'settle', given, fact))
+  }
+
+  #settleRow({ id, message, lease, destination }: Delivery, settlement: Settlement): object {
+    const { lanes, caller } = this.#options
+    const base = {
+      id: message,
+      n: Number(id.slice(message.length + 1)),
+      lane: lanes.get(destination).name,
+      lease: lease ?? caller.me,
+    }
+    return settleRow(base, settlement)
   }
 
   async #taken(reply: unknown, lease: Lease | undefined): Promise<Taken | 'again'> {
@@ -128,7 +171,7 @@ export class Handing {
       case 'fresh':
         return this.#freshly(String(row[1]) as MessageId, Number(row[2]), lease)
       case 'loaded':
-        return handed(answer.value as unknown as LoadedRow, lease)
+        return this.#takenFrom(answer.value as unknown as LoadedRow, lease)
       default:
         return { kind: 'idle', until: row[1]!.length === 0 ? undefined : Number(String(row[1])) }
     }
@@ -137,12 +180,18 @@ export class Handing {
   async #freshly(id: MessageId, n: number, lease: Lease): Promise<Taken> {
     const { fresh, caller, link } = this.#options
     const mail = fresh.take(id)
-    if (mail !== undefined) return { kind: 'delivery', delivery: freshDelivery(mail, n, lease.id) }
+    if (mail !== undefined)
+      return { kind: 'delivery', delivery: this.#handed(freshDelivery(mail, n, lease.id)) }
     const { value } = await caller.callBytes(link.work, 'load', { id, n })
-    return handed(value as LoadedRow, lease)
+    return this.#takenFrom(value as LoadedRow, lease)
   }
-}
 
-function handed(row: LoadedRow, lease: Lease): Taken {
-  return { kind: 'delivery', delivery: loadedDelivery(row, lease.id) }
+  #takenFrom(row: LoadedRow, lease: Lease): Taken {
+    return { kind: 'delivery', delivery: this.#handed(loadedDelivery(row, lease.id)) }
+  }
+
+  #handed(delivery: Delivery): Delivery {
+    this.#hand.add(delivery.id)
+    return delivery
+  }
 }

@@ -18,7 +18,9 @@ export type FunctionName =
   | 'borrow'
   | 'bury'
   | 'claim'
+  | 'disown'
   | 'full'
+  | 'hand'
   | 'hello'
   | 'hold'
   | 'load'
@@ -28,6 +30,7 @@ export type FunctionName =
   | 'overdue'
   | 'place'
   | 'release'
+  | 'renew'
   | 'settle'
   | 'suspend'
   | 'took'
@@ -49,6 +52,9 @@ export function readLibrary(): Library {
 /** The server has it from here on; it is kept with the data. */
 export async function loadLibrary(redis: Redis): Promise<void> {
   const { name, code } = readLibrary()
+  // Its name says what is in it. Where memory is full nothing can be loaded, and need not be.
+  const known = await redis.function('LIST', 'LIBRARYNAME', name)
+  if (known.length > 0) return
   await redis.function('LOAD', 'REPLACE', `#!lua name=${name}\n${code}`)
 }
 

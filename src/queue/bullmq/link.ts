@@ -205,6 +205,10 @@ export function unreachable(address: RedisAddress, reason: string): string {
 /** Errors of ioredis carry the whole command; only the words are for people. */
 export function reasonOf(error: Error): string {
   const { code } = error as NodeJS.ErrnoException
+  // A transaction that was discarded: one of its commands was refused, and that is why.
+  const { previousErrors = [] } = error as { readonly previousErrors?: readonly Error[] }
+  if (error.message.startsWith('EXECABORT') && previousErrors.length > 0)
+    return reasonOf(previousErrors[0]!)
   if (error.name === 'MaxRetriesPerRequestError') return 'the connection was lost'
   return error.message === '' ? (code ?? error.name) : error.message
 }

@@ -47,8 +47,6 @@ import { Memory } from './memory.ts'
 import { Beat, newProcessId, tagOf } from './process.ts'
 import { Reading, scopeName } from './reading.ts'
 import { BACKUP } from './remote.ts'
-import { loadedDelivery } from './rows.ts'
-import type { LoadedRow } from './rows.ts'
 import { statusOf } from './status.ts'
 import { Steering } from './steering.ts'
 import { createServerTime } from './time.ts'
@@ -241,11 +239,8 @@ class BullmqQueue implements Queue {
     return this.#handing.settle(delivery, settlement, next)
   }
 
-  async overdue(kind: 'expire' | 'warn' | 'refuse', count: number): Promise<Delivery[]> {
-    this.#link.check()
-    const answer = await this.#caller.callBytes(this.#link.work, 'overdue', { kind, count })
-    this.#heard(answer)
-    return (answer.value as LoadedRow[]).map((row) => loadedDelivery(row, undefined))
+  overdue(kind: 'expire' | 'warn' | 'refuse', count: number): Promise<Delivery[]> {
+    return this.#handing.overdue(kind, count)
   }
 
   async suspend(
@@ -346,6 +341,7 @@ class BullmqQueue implements Queue {
     await this.#beat.beat()
     const { value } = await this.#caller.call(work, 'hello', { run, length: this.#length })
     this.#claiming.calm(Number(value))
+    await this.#handing.giveBackLost()
     await this.#arriving.withdrawDoubtful()
   }
 

@@ -5,7 +5,7 @@ import type { Destination } from '../../mail/destination.ts'
 import type { Envelope } from '../../mail/envelope.ts'
 import { formatReply } from '../../mail/reply.ts'
 import type { Delivery, DeliveryId, LastAttempt, MessageId, NewDelivery } from '../port.ts'
-import type { NewMail, OperatorAct, RecipientResult, Settlement } from '../port.ts'
+import type { NewMail, Once, OperatorAct, RecipientResult, Settlement } from '../port.ts'
 import { envelopeOf, isWhole, lastOf } from '../settled.ts'
 
 /** What never changes of a message. */
@@ -61,6 +61,8 @@ export interface AcceptRow {
     readonly id: MessageId
     readonly to: readonly string[]
     readonly from: string
+    readonly alias?: string
+    readonly once?: Once
     readonly after?: string
   }
   /** Of content that rides along. */
@@ -92,6 +94,7 @@ export function acceptRow(
     ...(id === mail.id ? {} : { alias: mail.id }),
     ...(once === undefined ? {} : { once }),
     ...(chunks === undefined ? {} : { large: true }),
+    ...(chunks === undefined || chunks === 0 ? {} : { pieces: true }),
     ...(after === undefined ? {} : { after }),
     deliveries: deliveries.map((delivery, index) => placeOf(delivery, index + 1)),
   }
@@ -145,8 +148,6 @@ export interface SettleGiven {
   readonly n: number
   readonly lane: string
   readonly lease: string
-  readonly after?: string
-  readonly next?: string
 }
 
 export function settleRow(base: SettleGiven, settlement: Settlement): object {

@@ -21,8 +21,8 @@ local function isUsed(once)
 end
 
 -- After the jobs of a message were added and its small content was set: its record and indexes. Whatever
--- may not be accepted loses both again. Given { id, alias, once = { key, until }, after, large, to, from,
--- deliveries = { { n, to, q, p, c, due, alarm } } }; then fields and values of its hash, `m`
+-- may not be accepted loses both again. Given { id, alias, once = { key, until }, after, large, pieces, to,
+-- from, deliveries = { { n, to, q, p, c, due, alarm } } }; then fields and values of its hash, `m`
 -- first.
 define('accept', function()
   local id, key = given.id, messageKey(given.id)
@@ -33,6 +33,8 @@ define('accept', function()
   end
   local before = call('HGET', key, 'm')
   if before then return refuse({ before == ARGV[6] and 'accepted' or 'clash', id }) end
+  -- Its process was silent for so long that what it was storing has been swept, or is about to be.
+  if given.pieces and call('HGET', P .. '/storing', id) ~= me then return refuse({ 'swept' }) end
   if given.once and isUsed(given.once) then return refuse({ 'used' }) end
 
   call('HSET', key, unpack(ARGV, 5))

@@ -10,6 +10,19 @@ define('hello', function()
   return math.max(0, calmUntil() - steady)
 end)
 
+-- A connection of the caller was lost, and answers perhaps with it: what it was handed and does not know
+-- of goes back as it was. Given { hand = the deliveries that it has }.
+define('hand', function()
+  local hand, taken = {}, call('HGETALL', P .. '/taken')
+  for _, delivery in ipairs(given.hand) do hand[delivery] = true end
+  for i = 1, #taken, 2 do
+    local delivery, holder = taken[i], taken[i + 1]
+    local mine = holder == me or string.sub(holder, 1, #me + 1) == me .. '.'
+    if mine and not hand[delivery] then giveBack(delivery, holder, true) end
+  end
+  return ''
+end)
+
 -- A sign of life: given { length, tag }; then what the process says of itself. Answers for how long
 -- nothing is claimed, and whether the tag is the caller's alone.
 define('beat', function()

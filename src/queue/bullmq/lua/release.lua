@@ -10,3 +10,9 @@ define('release', function()
   if lane then place(lane) end
   return ''
 end)
+
+-- Leases go on: given { leases, length }. Those that are no more stay so.
+define('renew', function()
+  for _, lease in ipairs(given.leases) do call('ZADD', P .. '/leases', 'XX', steady + given.length, lease) end
+  return ''
+end)

@@ -57,6 +57,15 @@ local function settle(id, n, lane, d, lapsed)
   end
 end
 
+-- It was, and its answer was lost: whoever writes it again has the delivery no more.
+local function isWritten(id)
+  if ARGV[5] == '' then return false end
+  for _, text in ipairs(call('HVALS', messageKey(id))) do
+    if text == ARGV[5] then return true end
+  end
+  return false
+end
+
 -- After BullMQ has finished or delayed the job: what became of its recipients. Given { id, n, lane,
 -- lease, at, results = { { r, e, no, tried, due, re } }, whole, last, exp, warn, never, to, after }, and
 -- to draw the next from the same lane { next = lease }; then the fact, or an empty text.
@@ -64,15 +73,16 @@ define('settle', function()
   local id, n, lane = given.id, given.n, given.lane
   local delivery = id .. '-' .. n
   local d = readDelivery(id, n)
-  if ARGV[5] ~= '' and (d or call('EXISTS', messageKey(id)) == 1) then
-    addFact(id, n, ARGV[5])
-  end
-
   local holder = holderOf(delivery)
   local lapsed = holder and holder ~= given.lease and holder ~= me .. '.0'
   local free = holder and not lapsed
-  if free then call('HDEL', P .. '/taken', delivery) end
-  if d then settle(id, n, lane, d, lapsed) end
+  if free or not isWritten(id) then
+    if ARGV[5] ~= '' and (d or call('EXISTS', messageKey(id)) == 1) then
+      addFact(id, n, ARGV[5])
+    end
+    if free then call('HDEL', P .. '/taken', delivery) end
+    if d then settle(id, n, lane, d, lapsed) end
+  end
   if not given.next then
     if free then dropHand(holder) end
     return ''

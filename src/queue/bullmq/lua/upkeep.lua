@@ -14,6 +14,14 @@ define('place', function()
   return gone
 end)
 
+-- What a process that is no more was storing is nobody's: given { id, process }. Answers whether it
+-- still was, and not accepted meanwhile.
+define('disown', function()
+  if call('HGET', P .. '/storing', given.id) ~= given.process then return 0 end
+  call('HSET', P .. '/storing', given.id, '')
+  return 1
+end)
+
 local function stands(lane, delivery)
   return call('EXISTS', inLane(lane, delivery)) == 1
     and (call('ZSCORE', inLane(lane, 'prioritized'), delivery) or call('ZSCORE', inLane(lane, 'delayed'), delivery))

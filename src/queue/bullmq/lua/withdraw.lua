@@ -8,7 +8,7 @@ local function isUntouched(id, fields)
 end
 
 -- Mail whose acceptance could not be confirmed to its client, which will send it again: it goes,
--- unless somebody has begun with it. Given { id, to, from }.
+-- unless somebody has begun with it, and its key can be used again. Given { id, to, from, alias, once }.
 define('withdraw', function()
   local id, key = given.id, messageKey(given.id)
   local fields = call('HGETALL', key)
@@ -27,6 +27,11 @@ define('withdraw', function()
     end
   end
   dropContent(id, chunks)
+  if given.alias then call('DEL', P .. '/alias/' .. given.alias) end
+  if given.once then
+    call('HDEL', P .. '/once', given.once.key)
+    call('ZREM', P .. '/once-until', given.once.key)
+  end
   call('DEL', key)
   call('ZREM', P .. '/live', id)
   for _, address in ipairs(given.to) do call('ZREM', P .. '/to', address .. '\0' .. id) end

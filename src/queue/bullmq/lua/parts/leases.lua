@@ -36,8 +36,8 @@ local function endLease(lease)
 end
 
 -- A delivery that was taken and never settled goes back. Where it was being sent that was an attempt
--- of which nobody knows the end: it may have arrived.
-local function giveBack(delivery, holder)
+-- of which nobody knows the end: it may have arrived. `unseen`: nobody ever had it.
+local function giveBack(delivery, holder, unseen)
   local id, n = splitDelivery(delivery)
   local d = readDelivery(id, n)
   call('HDEL', P .. '/taken', delivery)
@@ -45,7 +45,7 @@ local function giveBack(delivery, holder)
   if d == nil then return end
   local pending = d.pend
   d.pend, d.by = nil, nil
-  if string.find(holder, '.', 1, true) then
+  if not unseen and string.find(holder, '.', 1, true) then
     for _, r in ipairs(d.r) do
       local row = readRecipient(id, r, n, d)
       row.a, row.due = row.a + 1, now
@@ -59,6 +59,7 @@ local function giveBack(delivery, holder)
   end
   settleDown(id, n, d)
   applyPending(id, n, pending)
+  place(laneOf(d.to))
 end
 
 -- So many at a time.

@@ -23,6 +23,22 @@ local function fetched(lane)
   return delivery and not holderOf(delivery) and delivery or nil
 end
 
+-- BullMQ hands nothing out of a lane that was paused, or limited, with its own means. Nobody asks it
+-- again for a while, and admins see why.
+local STOPPED = 60000
+
+local function isStopped(lane)
+  local stops = call('HMGET', inLane(lane, 'meta'), 'paused', 'concurrency', 'max')
+  return stops[1] or stops[2] or stops[3]
+end
+
+local function suspendStopped(lane)
+  local stop = { ['until'] = now + STOPPED, reason = 'the lane was paused or limited by the means of BullMQ' }
+  call('HSET', P .. '/suspended', lane, cjson.encode(stop))
+  place(lane)
+  return now + STOPPED
+end
+
 -- What the lease is answered; and whether it has one more in hand.
 local function took(lane, lease)
   local delivery = fetched(lane)
@@ -36,6 +52,7 @@ local function took(lane, lease)
   promote(lane)
   if not delivery then
     local at = idleUntil(lane)
+    if at == now and isStopped(lane) then at = suspendStopped(lane) end
     return { at == now and 'again' or 'idle', asText(at) }, false
   end
   local id, n = splitDelivery(delivery)

@@ -1,0 +1,67 @@
+// A server with a replica that may take over: a 250 waits until the replica has the mail too.
+
+import { afterAll, beforeAll, expect, test } from 'vitest'
+
+import { readAddress } from '../../../src/queue/bullmq/address.ts'
+import { until } from '../../peers/patience.ts'
+import { startRedis, type RedisServer } from '../../peers/redis.ts'
+import { mailOf, send, statesOf } from '../mail.ts'
+import { openWorld } from './world.ts'
+
+const REPLICATED = { replicas: 1, relaxed: false }
+
+let master: RedisServer
+let replica: RedisServer
+beforeAll(async () => {
+  master = await startRedis()
+  replica = await startRedis({ settings: { replicaof: `127.0.0.1 ${master.port}` } })
+  const redis = await master.client()
+  await until(
+    async () => (await redis.info('replication')).includes('state=online'),
+    () => 'the replica to follow',
+  )
+  redis.disconnect()
+})
+afterAll(async () => {
+  await replica[Symbol.asyncDispose]()
+  await master[Symbol.asyncDispose]()
+})
+
+test('mail is with the replica before its 250', async () => {
+  await using world = await openWorld(master)
+  const queue = await world.open({ wish: REPLICATED })
+  expect((await queue.engine()).durability).toContain('held by 1 replica before its 250')
+  const id = await send(queue, world.clock)
+  const copy = await replica.client()
+  expect(await copy.exists(`${world.prefix}/m/${id}`)).toBe(1)
+  copy.disconnect()
+})
+
+test('mail that no replica has got is refused and taken back', async () => {
+  await using world = await openWorld(master)
+  const queue = await world.open({ wish: REPLICATED })
+  const mail = await mailOf(queue, world.clock, {})
+  replica.freeze()
+  try {
+    await expect(queue.accept(mail)).rejects.toMatchObject({
+      kind: 'failing',
+      message: 'Only 0 of 1 replicas have the mail',
+    })
+  } finally {
+    replica.thaw()
+  }
+  expect(await statesOf(queue, mail.id)).toEqual([])
+  expect(await queue.claim(5)).toEqual([])
+  expect(await statesOf(queue, await queue.accept(mail))).toEqual(['waiting'])
+})
+
+test('a relay starts neither on the replica, nor where its replica is not waited for', async () => {
+  await using world = await openWorld(master)
+  const address = readAddress(replica.url)
+  await expect(world.open({ address, wish: REPLICATED })).rejects.toThrow(
+    'is a slave, not a master',
+  )
+  await expect(world.open()).rejects.toThrow('set WAYPOST_REDIS_REPLICAS to 1 or more')
+  const queue = await world.open({ wish: { replicas: 0, relaxed: true } })
+  expect(await queue.engine()).toMatchObject({ isRelaxed: true, server: { replicas: 1 } })
+})
