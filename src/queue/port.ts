@@ -313,6 +313,8 @@ export interface EngineStatus {
   readonly at: string
   /** What a 250 means, for people. */
   readonly durability: string
+  /** Where content lives, for people, when it can be elsewhere. */
+  readonly content?: string
   /** Accepted mail may be lost, because an operator has said so. */
   readonly isRelaxed: boolean
   /** Why no mail is taken now, for people. */

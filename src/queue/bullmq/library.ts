@@ -12,6 +12,7 @@ const FOLDER = join(import.meta.dirname, 'lua')
 const PARTS = ['keys', 'records', 'jobs', 'lanes', 'acts', 'settling', 'leases', 'took']
 
 export type FunctionName =
+  | 'abandon'
   | 'accept'
   | 'act'
   | 'beat'
@@ -21,13 +22,16 @@ export type FunctionName =
   | 'full'
   | 'hello'
   | 'hold'
+  | 'kept'
   | 'load'
   | 'mark'
   | 'mend'
   | 'next_due'
   | 'overdue'
+  | 'owed'
   | 'place'
   | 'release'
+  | 'restore'
   | 'settle'
   | 'suspend'
   | 'took'

@@ -38,7 +38,7 @@ import { answerOf, Caller } from './caller.ts'
 import type { Answer } from './caller.ts'
 import { Chores } from './chores.ts'
 import { RedisContent, storeContent } from './content.ts'
-import type { Chunks, ContentStore } from './content.ts'
+import type { Chunks, ContentStore, StoreWorld } from './content.ts'
 import type { DurabilityWish, ServerFacts } from './durability.ts'
 import { eventOf } from './echo.ts'
 import { laneOf, prefixOf } from './keys.ts'
@@ -76,7 +76,7 @@ export interface BullmqOptions {
   /** What leases are measured by; the server's clock by default. */
   readonly time?: LeaseTime
   /** Where content lives that does not ride along; in Redis by default. */
-  readonly store?: (link: Link, prefix: string, me: string) => ContentStore
+  readonly store?: (world: StoreWorld) => ContentStore
 }
 
 const WEEK = 7 * 24 * 3_600_000
@@ -145,7 +145,10 @@ class BullmqQueue implements Queue {
     const beat = { link, caller, clock, time, about, length: this.#length, leases }
     this.#beat = new Beat(beat, tagOf(me))
     this.#lanes = new Lanes(prefix)
-    this.#store = options.store?.(link, prefix, me) ?? new RedisContent(link, prefix, me)
+    const note: StoreWorld['note'] = (...words) => this.#note(...words)
+    const failed = this.#failed('A chore of the object store failed and is tried again')
+    const world = { link, caller, clock, note, failed }
+    this.#store = options.store?.(world) ?? new RedisContent(link, prefix, me)
     this.#fresh = new FreshMail(options.memory ?? 64 * 1024 * 1024)
     this.#reading = new Reading(link.reading, prefix, clock, time)
     const redis = link.work
@@ -164,12 +167,8 @@ class BullmqQueue implements Queue {
     const [link, caller, clock] = [this.#link, this.#caller, this.#clock]
     await link.open()
     await this.#wakes.listen(link.hearing, `${caller.prefix}/wake`, caller.me)
-    const failed = (text: string) => (error: unknown) => {
-      // That it is away has been told.
-      if (link.down === undefined) this.#note('warn', text, error)
-    }
     const memory = (this.#memory = new Memory(link, clock))
-    this.#beat.start(this.#length / 6, failed('Cannot give a sign of life'))
+    this.#beat.start(this.#length / 6, this.#failed('Cannot give a sign of life'))
     this.#chores = new Chores({
       link,
       caller,
@@ -181,7 +180,7 @@ class BullmqQueue implements Queue {
       steering: this.#steering,
       length: this.#length,
       heard: (answer) => this.#heard(answer),
-      failed: failed('A chore of the queue failed and is tried again'),
+      failed: this.#failed('A chore of the queue failed and is tried again'),
     })
   }
 
@@ -190,12 +189,12 @@ class BullmqQueue implements Queue {
   }
 
   refuses(): 'full' | 'away' | undefined {
-    if (this.#link.down !== undefined) return 'away'
+    if (this.#link.down !== undefined || this.#store.trouble !== undefined) return 'away'
     return this.#memory?.isFull === true ? 'full' : undefined
   }
 
   async engine(): Promise<EngineStatus> {
-    return statusOf(this.#options.address, this.#link, this.#memory)
+    return statusOf(this.#options.address, this.#link, this.#memory, this.#store)
   }
 
   async store(id: MessageId, chunks: Chunks): Promise<ContentRef> {
@@ -220,6 +219,7 @@ class BullmqQueue implements Queue {
       return this.#accepted(replies)
     } catch (error) {
       this.#fresh.drop(id)
+      this.#store.unseal?.(id)
       throw error
     }
   }
@@ -248,12 +248,13 @@ class BullmqQueue implements Queue {
     this.#heard(answer)
     if (kind === 'used')
       throw new QueueError('used', 'The key was used, and can be used again later')
+    if (kind === 'swept') throw new QueueError('failing', 'Its content was swept before')
     if (kind === 'clash') throw new QueueError('failing', `Another message has the id "${id}"`)
     return id as MessageId
   }
 
-  async #withdraw({ given: { id, to, from } }: AcceptRow): Promise<void> {
-    const words = { id, to, from }
+  async #withdraw({ given: { id, to, from, outside } }: AcceptRow): Promise<void> {
+    const words = { id, to, from, outside }
     await this.#caller.call(this.#link.work, 'withdraw', words)
   }
 
@@ -401,6 +402,7 @@ class BullmqQueue implements Queue {
       at -= 1 + mail.deliveries.length + (row.bytes === undefined ? 0 : 1)
       this.#heard(answer)
       const [kind, id] = (answer.value as Buffer[]).map(String)
+      if (kind === 'swept') void this.accept(mail).catch(this.#failed('A notice was not written'))
       if (kind !== 'accepted' || id !== row.given.id) continue
       const { recipients, submitter, size: bytes } = mail.envelope
       const { protocol, rule } = submitter
@@ -521,6 +523,7 @@ class BullmqQueue implements Queue {
 
   async #close(): Promise<void> {
     await this.#chores?.stop()
+    await this.#store.close?.()
     this.#beat.stop()
     this.#memory?.stop()
     this.#wakes.stop()
@@ -581,6 +584,13 @@ class BullmqQueue implements Queue {
   #heard({ woken, told }: Answer): void {
     for (const text of told) this.#report(eventOf(String(text)))
     if (woken.length > 0) this.#wakes.heard(woken.map(String))
+  }
+
+  #failed(text: string): (error: unknown) => void {
+    return (error) => {
+      // That it is away has been told.
+      if (this.#link.down === undefined) this.#note('warn', text, error)
+    }
   }
 
   #note(level: 'info' | 'warn' | 'error', text: string, cause?: unknown): void {

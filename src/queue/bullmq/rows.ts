@@ -62,6 +62,7 @@ export interface AcceptRow {
     readonly to: readonly string[]
     readonly from: string
     readonly after?: string
+    readonly outside?: true
   }
   /** Of content that rides along. */
   readonly bytes: Uint8Array | undefined
@@ -92,6 +93,7 @@ export function acceptRow(
     ...(id === mail.id ? {} : { alias: mail.id }),
     ...(once === undefined ? {} : { once }),
     ...(chunks === undefined ? {} : { large: true }),
+    ...(chunks === 0 ? { outside: true as const } : {}),
     ...(after === undefined ? {} : { after }),
     deliveries: deliveries.map((delivery, index) => placeOf(delivery, index + 1)),
   }

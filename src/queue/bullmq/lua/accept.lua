@@ -3,6 +3,7 @@ local function refuse(value)
   if call('HEXISTS', messageKey(given.id), 'm') == 0 or call('ZSCORE', P .. '/live', given.id) == false then
     call('UNLINK', P .. '/c/' .. given.id)
   end
+  if given.outside then abandon(given.id) end
   for _, each in ipairs(given.deliveries) do
     local d = readDelivery(given.id, each.n)
     local lane = laneOf(each.to)
@@ -21,8 +22,8 @@ local function isUsed(once)
 end
 
 -- After the jobs of a message were added and its small content was set: its record and indexes. Whatever
--- may not be accepted loses both again. Given { id, alias, once = { key, until }, after, large, to, from,
--- deliveries = { { n, to, q, p, c, due, alarm } } }; then fields and values of its hash, `m`
+-- may not be accepted loses both again. Given { id, alias, once = { key, until }, after, large, outside, to,
+-- from, deliveries = { { n, to, q, p, c, due, alarm } } }; then fields and values of its hash, `m`
 -- first.
 define('accept', function()
   local id, key = given.id, messageKey(given.id)
@@ -33,14 +34,14 @@ define('accept', function()
   end
   local before = call('HGET', key, 'm')
   if before then return refuse({ before == ARGV[6] and 'accepted' or 'clash', id }) end
+  -- A sweep took it for abandoned, or Redis was emptied meanwhile: its content goes.
+  if given.outside and call('HEXISTS', P .. '/storing', id) == 0 then return refuse({ 'swept' }) end
   if given.once and isUsed(given.once) then return refuse({ 'used' }) end
 
   call('HSET', key, unpack(ARGV, 5))
-  if given.alias then call('SET', P .. '/alias/' .. given.alias, id) end
   if given.large then call('HDEL', P .. '/storing', id) end
-  call('ZADD', P .. '/live', '0', id)
-  for _, address in ipairs(given.to) do call('ZADD', P .. '/to', '0', address .. '\0' .. id) end
-  call('ZADD', P .. '/from', '0', given.from .. '\0' .. id)
+  if given.outside then call('SREM', P .. '/gone', id) end
+  writeIndexes(id)
   for _, each in ipairs(given.deliveries) do
     local delivery, lane = id .. '-' .. each.n, laneOf(each.to)
     count(each, each.c)
