@@ -236,6 +236,8 @@ export type Fact =
       readonly moveTo?: { readonly destination: Destination; readonly rule: string }
     }
   | { readonly kind: 'interrupted'; readonly at: number; readonly delivery: DeliveryId }
+  /** Its record was lost, and made anew from what is kept with its content. */
+  | { readonly kind: 'restored'; readonly at: number; readonly who: string }
   | {
       readonly kind: 'act'
       readonly at: number
