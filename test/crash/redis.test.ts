@@ -6,6 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { startProcess, until, type RelayProcess } from '../peers/process.ts'
 import { startRedis, type RedisServer } from '../peers/redis.ts'
+import { startS3 } from '../peers/s3.ts'
 import { startLoad, type Load } from '../peers/smtp-load.ts'
 import { startTally, type Tally } from '../peers/tally.ts'
 import {
@@ -31,24 +32,25 @@ const SECOND = 1_000_000
 describe(`Relays that share a Redis (WAYPOST_TEST_SEED=${SEED})`, () => {
   test('killed at random, and Redis too, they lose nothing', { timeout: 1_800_000 }, async () => {
     await using world = await startPair(SEED)
-    const { relays, redis, chance, loads } = world
-    const kills = { relay: 0, redis: 0, both: 0 }
-    for (let n = 1; n <= KILLS; n++) {
-      await moreDelivered(world, 100 + Math.floor(chance() * 300))
-      const relay = relays[chance() < 0.5 ? 0 : 1]
-      const both = n % EVERY === 0 && chance() < 0.3
-      kills[both ? 'both' : n % EVERY === 0 ? 'redis' : 'relay']++
-      const ends = [n % EVERY === 0 ? redis.kill() : relay.kill()]
-      if (both) ends.push(wait(chance() * 300).then(() => relay.kill()))
-      await Promise.all(ends)
-      await wait(chance() * 1500)
-      if (n % EVERY === 0) await redis.start()
-      if (!relay.alive()) await relay.start()
-    }
+    const { tally, loads } = world
+    const kills = await killAtRandom(world)
     await proveNothingLost(world)
     const accepted = loads.reduce((sum, load) => sum + load.accepted.size, 0)
-    const { count } = doubles(world.tally)
+    const { count } = doubles(tally)
     console.log(`${JSON.stringify(kills)} kills, ${accepted} accepted, ${count} arrived twice`)
+  })
+
+  const long = { timeout: 1_800_000, skip: !FULL }
+  test('killed at random, they lose no content that is in an object store', long, async () => {
+    await using s3 = await startS3()
+    await using world = await startPair(SEED + 2, s3.environment)
+    await killAtRandom(world)
+    await proveNothingLost(world)
+    const [one, two] = world.relays
+    await Promise.all([one.stop(), two.stop()])
+    // What a process was storing when something failed goes when that process has ended.
+    await one.start()
+    await until(async () => (await s3.names()).length === 0, 'all objects to go', 60_000)
   })
 
   test('stopped and started one after the other, they lose and repeat nothing', async () => {
@@ -73,7 +75,7 @@ interface Pair extends AsyncDisposable {
   readonly chance: Chance
 }
 
-async function startPair(seed: number): Promise<Pair> {
+async function startPair(seed: number, more: Record<string, string> = {}): Promise<Pair> {
   await using parts = new AsyncDisposableStack()
   const redis = parts.use(await startRedis())
   const tally = parts.use(await startTally())
@@ -82,7 +84,7 @@ async function startPair(seed: number): Promise<Pair> {
     parts.use(
       await startProcess({
         hop: tally.port,
-        environment: { WAYPOST_REDIS: redis.url, WAYPOST_NAME: name },
+        environment: { ...more, WAYPOST_REDIS: redis.url, WAYPOST_NAME: name },
       }),
     )
   const relays = [await start('one'), await start('two')] as const
@@ -94,6 +96,24 @@ async function startPair(seed: number): Promise<Pair> {
   const owned = parts.move()
   const dispose = (): Promise<void> => owned.disposeAsync()
   return { redis, relays, loads, tally, chance: chanceFrom(seed), [Symbol.asyncDispose]: dispose }
+}
+
+async function killAtRandom(world: Pair): Promise<Record<'relay' | 'redis' | 'both', number>> {
+  const { relays, redis, chance } = world
+  const kills = { relay: 0, redis: 0, both: 0 }
+  for (let n = 1; n <= KILLS; n++) {
+    await moreDelivered(world, 100 + Math.floor(chance() * 300))
+    const relay = relays[chance() < 0.5 ? 0 : 1]
+    const both = n % EVERY === 0 && chance() < 0.3
+    kills[both ? 'both' : n % EVERY === 0 ? 'redis' : 'relay']++
+    const ends = [n % EVERY === 0 ? redis.kill() : relay.kill()]
+    if (both) ends.push(wait(chance() * 300).then(() => relay.kill()))
+    await Promise.all(ends)
+    await wait(chance() * 1500)
+    if (n % EVERY === 0) await redis.start()
+    if (!relay.alive()) await relay.start()
+  }
+  return kills
 }
 
 async function moreDelivered({ tally, relays }: Pair, count: number): Promise<void> {
