@@ -3,6 +3,7 @@
 import type { Clock } from './base/clock.ts'
 import type { Report } from './mail/event.ts'
 import type { RedisPlace } from './admin/context.ts'
+import type { BullmqOptions } from './queue/bullmq/queue.ts'
 import type { LeaseTime } from './queue/bullmq/time.ts'
 import type { About, Queue } from './queue/port.ts'
 import type { Settings } from './settings.ts'
@@ -24,12 +25,20 @@ export async function openEngine(settings: Settings, world: EngineWorld): Promis
     return openSqliteQueue({ ...shared, folder, diskReserve })
   }
   const { openBullmqQueue } = await import('./queue/bullmq/queue.ts')
-  return openBullmqQueue({ ...shared, ...place })
+  return openBullmqQueue({ ...shared, ...place, ...(await contentOf(place)) })
+}
+
+async function contentOf({ content, prefix }: RedisPlace): Promise<Pick<BullmqOptions, 'store'>> {
+  if (content === undefined) return {}
+  const { openObjects } = await import('./queue/bullmq/s3/open.ts')
+  return { store: await openObjects(content, prefix) }
 }
 
 /** Where the queue is, when it is in Redis. */
 export function redisPlace(settings: Settings): RedisPlace | undefined {
   const { redis: address, redisPrefix: prefix, redisReplicas: replicas, durability } = settings
+  const { content } = settings
   if (address === undefined) return undefined
-  return { address, prefix, wish: { replicas, relaxed: durability === 'relaxed' } }
+  const wish = { replicas, relaxed: durability === 'relaxed' }
+  return { address, prefix, wish, ...(content === undefined ? {} : { content }) }
 }

@@ -11,6 +11,7 @@ import { parseDuration, parseSize } from './base/units.ts'
 import { readRefused, REFUSED_BY_DEFAULT } from './delivery/guard.ts'
 import { parseAddress, type Address } from './mail/address.ts'
 import { readAddress, type RedisAddress } from './queue/bullmq/address.ts'
+import { readBucket, type BucketAddress } from './queue/bullmq/s3/address.ts'
 import { ROLES, type Role } from './queue/port.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -76,6 +77,12 @@ export const TABLE = {
     'waypost',
     readPrefix,
     'What all its keys in Redis begin with: relays that share a queue have the same',
+  ),
+  content: row(
+    'WAYPOST_CONTENT',
+    '',
+    readContent,
+    'Keep the content of mail outside of Redis, in this object store: s3://bucket/prefix?region=… or s3://bucket/prefix?endpoint=https://…; credentials are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or whatever AWS’ own tools find',
   ),
   redisReplicas: row(
     'WAYPOST_REDIS_REPLICAS',
@@ -263,11 +270,13 @@ function contradictions(settings: Settings): string[] {
   return [...problems, ...withoutRedis(settings)]
 }
 
-function withoutRedis({ redis, redisReplicas, durability, roles }: Settings): string[] {
+function withoutRedis({ redis, redisReplicas, content, durability, roles }: Settings): string[] {
   if (redis !== undefined) return []
   const problems: string[] = []
   if (redisReplicas > 0)
     problems.push('WAYPOST_REDIS_REPLICAS: there is no Redis, set WAYPOST_REDIS')
+  if (content !== undefined)
+    problems.push('WAYPOST_CONTENT: the embedded queue keeps content itself; set WAYPOST_REDIS')
   if (durability === 'relaxed')
     problems.push('WAYPOST_DURABILITY: the embedded queue syncs every message; leave it out')
   if (!roles.includes('listen') || !roles.includes('deliver'))
@@ -353,6 +362,10 @@ function readCount(text: string): number {
 
 function readRedis(text: string): RedisAddress | undefined {
   return text === '' ? undefined : readAddress(text)
+}
+
+function readContent(text: string): BucketAddress | undefined {
+  return text === '' ? undefined : readBucket(text)
 }
 
 function readPrefix(text: string): string {

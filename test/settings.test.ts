@@ -89,3 +89,12 @@ test('the README tells of every setting what the table says', async () => {
     expect(readme).toContain(`| ${says} |`)
   }
 })
+
+test('an object store needs Redis for the schedule', () => {
+  const store = { WAYPOST_CONTENT: 's3://mail/relay?region=eu-central-1' }
+  expect(caught(() => readSettings(store)).message).toBe(
+    'WAYPOST_CONTENT: the embedded queue keeps content itself; set WAYPOST_REDIS',
+  )
+  const settings = readSettings({ ...store, WAYPOST_REDIS: 'redis://127.0.0.1:6379/0' })
+  expect(settings.content).toEqual({ bucket: 'mail', prefix: 'relay', region: 'eu-central-1' })
+})

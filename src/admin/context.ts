@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream'
 import type { Clock } from '../base/clock.ts'
 import type { RedisAddress } from '../queue/bullmq/address.ts'
 import type { DurabilityWish } from '../queue/bullmq/durability.ts'
+import type { BucketAddress } from '../queue/bullmq/s3/address.ts'
 
 export interface Context {
   /** Standard output; may be written faster than it is read, so long lists wait for `drained`. */
@@ -48,6 +49,8 @@ export interface RedisPlace {
   readonly address: RedisAddress
   readonly prefix: string
   readonly wish: DurabilityWish
+  /** Where content is, when it is not there too. */
+  readonly content?: BucketAddress
 }
 
 /** One setting, as the manual prints it. */

@@ -49,6 +49,10 @@ export class Story {
         return line(fact.at, 'interrupted', [
           `the relay stopped during an attempt${this.#of(fact.delivery)}; it may have arrived, and is tried again at the same host`,
         ])
+      case 'restored':
+        return line(fact.at, 'restored', [
+          `by ${fact.who}, from the object store; attempts before this are not known any more`,
+        ])
       case 'act': {
         const why = fact.why === '' ? '' : `: ${fact.why}`
         return line(fact.at, fact.act, [`by ${fact.who}${this.#of(fact.delivery)}${why}`])

@@ -25,7 +25,7 @@ export interface Status {
 
 export function picture(
   status: Status,
-  { engine, at, durability, trouble }: EngineStatus,
+  { engine, at, content, durability, trouble }: EngineStatus,
   policy: Policy,
   columns = process.stdout.columns,
 ): string {
@@ -37,6 +37,7 @@ export function picture(
     ['mail in', listen.length === 0 ? 'nowhere (WAYPOST_ROLES)' : listen.join('  ')],
     ...(status.roles.includes('deliver') ? [] : [['mail out', 'not here (WAYPOST_ROLES)'] as Row]),
     ['engine', `${engine} in ${at}`],
+    ...(content === undefined ? [] : [['content', `in ${content}`] as Row]),
     ['250 means', durability],
     ...(trouble === undefined ? [] : [['trouble', trouble] as Row]),
     ['config', `${folder}: ${present.map(({ name, rules }) => `${name} (${rules})`).join(', ')}`],

@@ -20,6 +20,8 @@ export interface Keeper {
   readonly isRelaxed: boolean
   /** Why no mail is taken now. */
   readonly trouble?: string
+  /** Where content lives, when it can be elsewhere. */
+  readonly content?: string
   /** What its server says of itself, by the server's own names. */
   readonly server?: Readonly<Record<string, string | number>>
 }
@@ -70,17 +72,20 @@ export function gaugeQueue(registry: Registry, watched: () => Watched | undefine
     })
 }
 
-const ENGINE = ['engine', 'durability', 'product', 'version', 'role', 'appendonly', 'appendfsync']
+const SERVER = ['product', 'version', 'role', 'appendonly', 'appendfsync']
+const ENGINE = ['engine', 'durability', 'content', ...SERVER]
 const MEMORY = [
   ['redis_memory_bytes', 'used-memory', 'Memory that Redis uses'],
   ['redis_maxmemory_bytes', 'maxmemory', 'Memory that Redis may use; 0: all there is'],
 ] as const
 
-function engineLabels({ engine, isRelaxed, server = {} }: Keeper): Record<string, string> {
-  const names = ENGINE.filter((name) => server[name] !== undefined)
+function engineLabels(keeper: Keeper): Record<string, string> {
+  const { engine, isRelaxed, content, server = {} } = keeper
+  const names = SERVER.filter((name) => server[name] !== undefined)
   return {
     engine,
     durability: isRelaxed ? 'relaxed' : 'synced',
+    ...(content === undefined ? {} : { content }),
     ...Object.fromEntries(names.map((name) => [name, String(server[name])])),
   }
 }

@@ -236,6 +236,8 @@ export type Fact =
       readonly moveTo?: { readonly destination: Destination; readonly rule: string }
     }
   | { readonly kind: 'interrupted'; readonly at: number; readonly delivery: DeliveryId }
+  /** Its record was lost, and made anew from what is kept with its content. */
+  | { readonly kind: 'restored'; readonly at: number; readonly who: string }
   | {
       readonly kind: 'act'
       readonly at: number
@@ -313,6 +315,8 @@ export interface EngineStatus {
   readonly at: string
   /** What a 250 means, for people. */
   readonly durability: string
+  /** Where content lives, for people, when it can be elsewhere. */
+  readonly content?: string
   /** Accepted mail may be lost, because an operator has said so. */
   readonly isRelaxed: boolean
   /** Why no mail is taken now, for people. */

@@ -4,8 +4,8 @@
 import { expect, test } from 'vitest'
 
 import type { Open } from './contract.ts'
-import { attempt, claimOne, deferred, delivered, ends, HOUR, send, statesOf } from './mail.ts'
-import { takeFrom, takeOne, WHO } from './mail.ts'
+import { attempt, claimOne, deferred, delivered, ends, HOUR, read, send } from './mail.ts'
+import { statesOf, takeFrom, takeOne, WHO } from './mail.ts'
 
 export function contractOfActs(open: Open): void {
   test('held mail waits without end, and goes on when it is released', async () => {
@@ -70,7 +70,7 @@ export function contractOfActs(open: Open): void {
     await queue.steer('release', {}, WHO)
     const other = await takeFrom(queue, lease)
     expect(other.recipients.map(({ n }) => n)).toEqual([0])
-    expect(Buffer.from(other.content.bytes!).toString()).toContain('Hello')
+    expect((await read(queue.content(other.content))).toString()).toContain('Hello')
     await queue.settle(other, attempt(clock, other, delivered))
     expect(await statesOf(queue, id)).toEqual(['delivered', 'delivered'])
   })

@@ -1,4 +1,4 @@
-// `waypost queue list|show|counts|holds`: what is in the queue.
+// `waypost queue list|show|counts|holds`, and what steers it: what is in the queue.
 
 import { printable } from '../../base/escape.ts'
 import { formatSize } from '../../base/units.ts'
@@ -24,6 +24,7 @@ import { formatTable } from '../table.ts'
 import { isoSeconds, relative } from '../times.ts'
 import { wrap } from '../wrap.ts'
 import { addCounts } from './counts.ts'
+import { addRebuild } from './rebuild.ts'
 import { addSteering } from './steer.ts'
 
 const PAGE = 500
@@ -52,6 +53,7 @@ export function queueCommands(program: Command, act: Act): void {
     act(listHolds),
   )
   addSteering(queue, act)
+  addRebuild(queue, act)
 }
 
 interface ListOptions extends FilterOptions {

@@ -43,8 +43,9 @@ async function printStatus(context: Context, options: Json): Promise<number> {
 }
 
 /** Every key is there, so that a program can rely on it. */
-interface Found extends Omit<EngineStatus, 'trouble'> {
+interface Found extends Omit<EngineStatus, 'trouble' | 'content'> {
   readonly trouble: string | null
+  readonly content: string | null
   readonly processes: { readonly alive: number; readonly dead: number }
   /** Recipients that have not ended, by state. */
   readonly recipients: Readonly<Record<string, number>>
@@ -64,6 +65,7 @@ async function statusOf(relay: QueueControl): Promise<Found> {
   return {
     ...engine,
     trouble: engine.trouble ?? null,
+    content: engine.content ?? null,
     processes: { alive: processes.length - dead, dead },
     recipients: Object.fromEntries(counts.map(({ key, count }) => [key, count])),
     suspended: suspended.length,
@@ -74,11 +76,13 @@ async function statusOf(relay: QueueControl): Promise<Found> {
 type Row = readonly [name: string, text: string]
 
 function rowsOf(found: Found): Row[] {
-  const { engine, at, durability, trouble, server, processes, recipients, suspended, holds } = found
+  const { engine, at, content, durability, trouble, server } = found
+  const { processes, recipients, suspended, holds } = found
   const waiting = Object.entries(recipients).map(([state, count]) => `${count} ${state}`)
   return [
     ...(trouble === null ? [] : [['trouble', trouble] as const]),
     ['engine', `${engine} in ${at}`],
+    ...(content === null ? [] : [['content', `in ${content}`] as const]),
     ['250 means', durability],
     ...(server === undefined ? [] : [['server', formatServer(server)] as const]),
     ['processes', formatProcesses(processes)],

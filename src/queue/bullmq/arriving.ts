@@ -29,6 +29,7 @@ export interface ArrivingOptions {
   readonly report: Report
   readonly newId: () => MessageId
   readonly heard: (answer: Answer) => void
+  readonly failed: (error: unknown) => void
 }
 
 /** A message with its words for our script. */
@@ -66,6 +67,7 @@ export class Arriving {
       return kept
     } catch (error) {
       fresh.drop(id)
+      this.abandon([arrival])
       throw error
     }
   }
@@ -77,6 +79,11 @@ export class Arriving {
     await store.seal?.(mail, id)
     const keeper = id === mail.id ? caller.me : undefined
     return { mail, row: acceptRow(mail, id, keeper, store.chunksOf(mail.content), after) }
+  }
+
+  /** They were not accepted. */
+  abandon(arrivals: readonly Arrival[]): void {
+    for (const { row } of arrivals) this.#options.store.unseal?.(row.given.id)
   }
 
   fill({ mail, row }: Arrival): Fill {
@@ -100,6 +107,7 @@ export class Arriving {
     for (const { mail, row } of arrivals.toReversed()) {
       const { kind, id } = this.#heard(replies[at - 1])
       at -= 1 + mail.deliveries.length + (row.bytes === undefined ? 0 : 1)
+      if (kind === 'swept') void this.accept(mail).catch(this.#options.failed)
       if (kind !== 'accepted' || id !== row.given.id) continue
       const { recipients, submitter, size: bytes } = mail.envelope
       const { protocol, rule } = submitter
@@ -122,7 +130,7 @@ export class Arriving {
 
   async #withdraw({ row: { given } }: Arrival): Promise<void> {
     const { caller, link } = this.#options
-    const { id, to, from, alias, once } = given
-    await caller.call(link.work, 'withdraw', { id, to, from, alias, once })
+    const { id, to, from, alias, once, outside } = given
+    await caller.call(link.work, 'withdraw', { id, to, from, alias, once, outside })
   }
 }

@@ -80,7 +80,6 @@ export class Chores {
       if (!(await this.#bury())) return
       await this.#placeLanes()
       await this.#mend()
-      await this.#removeGone()
       await this.#sweepContent()
       await this.#finishHolds()
       await this.#trim()
@@ -119,18 +118,6 @@ export class Chores {
     const ids = await link.work.zrangebylex(live, from, '+', 'LIMIT', 0, STEP)
     this.#mended = ids.length < STEP ? '' : ids.at(-1)!
     if (ids.length > 0) await this.#call('mend', { ids })
-  }
-
-  /** Content that lives elsewhere and is needed no more. */
-  async #removeGone(): Promise<void> {
-    const { link, caller, store } = this.#options
-    const key = `${caller.prefix}/gone`
-    for (;;) {
-      const ids = await link.work.srandmember(key, STEP)
-      if (ids.length === 0 || this.#stopped) return
-      for (const id of ids) await store.remove(id as MessageId)
-      await link.work.srem(key, ...ids)
-    }
   }
 
   /** What was being stored by a process that is no more. */

@@ -1,28 +1,47 @@
-// Content in Redis: small content rides along with its message; larger is stored in pieces beforehand, and
-// read piece by piece, so that nobody holds the whole.
+// Where content lives. In Redis small content rides along with its message; larger is stored in pieces beforehand,
+// and read piece by piece, so that nobody holds the whole. Other stores are in folders of their own.
 
 import type { Redis } from 'ioredis'
 
+import type { Clock } from '../../base/clock.ts'
 import { QueueError } from '../port.ts'
 import type { ContentRef, MessageId, NewMail } from '../port.ts'
+import type { Caller } from './caller.ts'
 import { queueError } from './link.ts'
 import type { Link } from './link.ts'
 
 export type Chunks = AsyncIterable<Uint8Array> | Uint8Array
 
+/** What a store is given of the queue. */
+export interface StoreWorld {
+  readonly link: Link
+  readonly caller: Caller
+  readonly clock: Clock
+  readonly note: (level: 'info' | 'error', text: string, cause?: unknown) => void
+  /** Something beside the work has failed and is tried again. */
+  readonly failed: (error: unknown) => void
+}
+
 /** Where content lives that does not ride along. */
 export interface ContentStore {
+  /** For people, when it is not in Redis. */
+  readonly at?: string
+  /** Why nothing can be stored now. */
+  readonly trouble?: string | undefined
   /** Larger than this is stored apart. */
   readonly small: number
   /** Stores what is large; rejects with a `QueueError`. */
   write(id: MessageId, chunks: AsyncIterable<Uint8Array>): Promise<ContentRef>
   read(ref: ContentRef): AsyncIterable<Uint8Array>
-  /** What was written, or left half written, goes. */
+  /** What was written, or left half written, goes, unless it was accepted. */
   remove(id: MessageId): Promise<void>
   /** Makes sure of a message outside Redis before it is accepted there. */
   seal?(mail: NewMail, id: MessageId): Promise<void>
+  /** It was sealed and not accepted. */
+  unseal?(id: MessageId): void
   /** Pieces in Redis; 0: it lives elsewhere; `undefined`: it rides along. */
   chunksOf(ref: ContentRef): number | undefined
+  close?(): Promise<void>
 }
 
 export const SMALL = 256 * 1024

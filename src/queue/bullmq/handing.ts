@@ -104,6 +104,7 @@ export class Handing {
       for (const arrival of arrivals) arriving.fill(arrival)(multi)
     }
     const replies = await this.#batches.call(step).catch(async (error: QueueError) => {
+      arriving.abandon(arrivals)
       if (error.kind !== 'full' || notices.length > 0) throw error
       await this.#settleAlone(delivery, settlement)
     })

@@ -12,6 +12,7 @@ const FOLDER = join(import.meta.dirname, 'lua')
 const PARTS = ['keys', 'records', 'jobs', 'lanes', 'acts', 'settling', 'leases', 'took']
 
 export type FunctionName =
+  | 'abandon'
   | 'accept'
   | 'act'
   | 'beat'
@@ -23,14 +24,17 @@ export type FunctionName =
   | 'hand'
   | 'hello'
   | 'hold'
+  | 'kept'
   | 'load'
   | 'mark'
   | 'mend'
   | 'next_due'
   | 'overdue'
+  | 'owed'
   | 'place'
   | 'release'
   | 'renew'
+  | 'restore'
   | 'settle'
   | 'suspend'
   | 'took'

@@ -35,7 +35,7 @@ import type { Answer } from './caller.ts'
 import { Chores } from './chores.ts'
 import { Claiming, TOGETHER } from './claiming.ts'
 import { RedisContent, storeContent } from './content.ts'
-import type { Chunks, ContentStore } from './content.ts'
+import type { Chunks, ContentStore, StoreWorld } from './content.ts'
 import type { DurabilityWish, ServerFacts } from './durability.ts'
 import { eventOf } from './echo.ts'
 import { Handing } from './handing.ts'
@@ -71,7 +71,7 @@ export interface BullmqOptions {
   /** What leases are measured by; the server's clock by default. */
   readonly time?: LeaseTime
   /** Where content lives that does not ride along; in Redis by default. */
-  readonly store?: (link: Link, prefix: string, me: string) => ContentStore
+  readonly store?: (world: StoreWorld) => ContentStore
 }
 
 const WEEK = 7 * 24 * 3_600_000
@@ -127,10 +127,13 @@ class BullmqQueue implements Queue {
       tell: (change) => this.#changed(change),
     })
     const caller = new Caller({ prefix, me, clock, time })
-    const store = options.store?.(link, prefix, me) ?? new RedisContent(link, prefix, me)
+    const note: StoreWorld['note'] = (...words) => this.#note(...words)
+    const failed = (error: unknown): void => this.#failed(error)
+    const world = { link, caller, clock, note, failed }
+    const store = options.store?.(world) ?? new RedisContent(link, prefix, me)
     const lanes = new Lanes(prefix)
     const fresh = new FreshMail<MessageId>(options.memory ?? 64 * 1024 * 1024)
-    const shared = { link, caller, lanes, fresh, clock, time, length, report, heard }
+    const shared = { link, caller, lanes, fresh, clock, time, length, report, heard, failed }
     const leases = (): number => this.#handing.leases
     const newId = (): MessageId => this.newId()
     const reading = new Reading(link.reading, prefix, clock, time)
@@ -155,12 +158,9 @@ class BullmqQueue implements Queue {
     const [link, caller, clock] = [this.#link, this.#caller, this.#clock]
     await link.open()
     await this.#claiming.wakes.listen(link.hearing, `${caller.prefix}/wake`, caller.me)
-    const failed = (text: string) => (error: unknown) => {
-      // That it is away has been told.
-      if (link.down === undefined) this.#note('warn', text, error)
-    }
+    const failed = (error: unknown): void => this.#failed(error)
     const memory = (this.#memory = new Memory(link, clock))
-    this.#beat.start(this.#length / 6, failed('Cannot give a sign of life'))
+    this.#beat.start(this.#length / 6, failed)
     this.#chores = new Chores({
       link,
       caller,
@@ -172,7 +172,7 @@ class BullmqQueue implements Queue {
       steering: this.#steering,
       length: this.#length,
       heard: (answer) => this.#heard(answer),
-      failed: failed('A chore of the queue failed and is tried again'),
+      failed,
     })
   }
 
@@ -181,12 +181,12 @@ class BullmqQueue implements Queue {
   }
 
   refuses(): 'full' | 'away' | undefined {
-    if (this.#link.down !== undefined) return 'away'
+    if (this.#link.down !== undefined || this.#store.trouble !== undefined) return 'away'
     return this.#memory?.isFull === true ? 'full' : undefined
   }
 
   async engine(): Promise<EngineStatus> {
-    return statusOf(this.#options.address, this.#link, this.#memory)
+    return statusOf(this.#options.address, this.#link, this.#memory, this.#store)
   }
 
   async store(id: MessageId, chunks: Chunks): Promise<ContentRef> {
@@ -320,6 +320,7 @@ class BullmqQueue implements Queue {
 
   async #close(): Promise<void> {
     await this.#chores?.stop()
+    await this.#store.close?.()
     this.#beat.stop()
     this.#memory?.stop()
     this.#claiming.wakes.stop()
@@ -381,6 +382,12 @@ class BullmqQueue implements Queue {
   #heard({ woken, told }: Answer): void {
     for (const text of told) this.#report(eventOf(String(text)))
     if (woken.length > 0) this.#claiming.wakes.heard(woken.map(String))
+  }
+
+  // That Redis is away has been told.
+  #failed(error: unknown): void {
+    if (this.#link.down === undefined)
+      this.#note('warn', 'Work beside the mail failed and is tried again', error)
   }
 
   #note(level: 'info' | 'warn' | 'error', text: string, cause?: unknown): void {

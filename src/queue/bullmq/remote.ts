@@ -14,6 +14,8 @@ import { connectionTo, reasonOf, unreachable } from './link.ts'
 import { newProcessId } from './process.ts'
 import { Reading } from './reading.ts'
 import { describe } from './status.ts'
+import { formatBucket } from './s3/address.ts'
+import type { BucketAddress } from './s3/address.ts'
 import { Steering } from './steering.ts'
 import { askTime, createServerTime } from './time.ts'
 
@@ -21,6 +23,7 @@ export interface RemoteOptions {
   readonly address: RedisAddress
   readonly prefix: string
   readonly wish: DurabilityWish
+  readonly content?: BucketAddress
 }
 
 /** Rejects with what is wrong when Redis cannot be reached. */
@@ -41,7 +44,7 @@ export async function openBullmqRemote(options: RemoteOptions): Promise<QueueCon
     hold: steering.hold.bind(steering),
     unhold: steering.unhold.bind(steering),
     backup: () => Promise.reject(new Error(BACKUP)),
-    engine: () => engineOf(redis, options),
+    engine: async () => ({ ...(await engineOf(redis, options)), ...(await contentOf(options)) }),
     async [Symbol.asyncDispose]() {
       redis.disconnect()
     },
@@ -79,5 +82,18 @@ async function engineOf(redis: Redis, { address, wish }: RemoteOptions): Promise
     const says = 'a relay that starts on this server is refused'
     const none = { says, isRelaxed: true, wait: { kind: 'nothing' } } as const
     return { ...describe(address, facts, none), trouble }
+  }
+}
+
+// Redis' own trouble is seen before this; the bucket is asked once.
+async function contentOf({ content, prefix }: RemoteOptions): Promise<Partial<EngineStatus>> {
+  if (content === undefined) return {}
+  const { openBucket } = await import('./s3/bucket.ts')
+  try {
+    const bucket = await openBucket(content, prefix)
+    bucket.close()
+    return { content: bucket.at }
+  } catch (error) {
+    return { content: formatBucket(content), trouble: (error as Error).message }
   }
 }

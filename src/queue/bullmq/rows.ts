@@ -64,6 +64,7 @@ export interface AcceptRow {
     readonly alias?: string
     readonly once?: Once
     readonly after?: string
+    readonly outside?: true
   }
   /** Of content that rides along. */
   readonly bytes: Uint8Array | undefined
@@ -94,7 +95,7 @@ export function acceptRow(
     ...(id === mail.id ? {} : { alias: mail.id }),
     ...(once === undefined ? {} : { once }),
     ...(chunks === undefined ? {} : { large: true }),
-    ...(chunks === undefined || chunks === 0 ? {} : { pieces: true }),
+    ...(chunks === 0 ? { outside: true as const } : {}),
     ...(after === undefined ? {} : { after }),
     deliveries: deliveries.map((delivery, index) => placeOf(delivery, index + 1)),
   }

@@ -3,6 +3,7 @@
 import type { EngineStatus } from '../port.ts'
 import { formatAddress } from './address.ts'
 import type { RedisAddress } from './address.ts'
+import type { ContentStore } from './content.ts'
 import type { Durability, ServerFacts } from './durability.ts'
 import type { Link } from './link.ts'
 import type { Memory } from './memory.ts'
@@ -11,15 +12,17 @@ export function statusOf(
   address: RedisAddress,
   link: Pick<Link, 'down' | 'facts' | 'durability'>,
   memory: Memory | undefined,
+  store: Pick<ContentStore, 'at' | 'trouble'>,
 ): EngineStatus {
   const trouble =
     link.down !== undefined
       ? `Redis is away: ${link.down}`
       : memory?.isFull === true
         ? 'Redis uses more than 80 % of its maxmemory'
-        : undefined
+        : store.trouble
   return {
     ...describe(address, link.facts, link.durability, memory?.used),
+    ...(store.at === undefined ? {} : { content: store.at }),
     ...(trouble === undefined ? {} : { trouble }),
   }
 }
@@ -34,6 +37,7 @@ export function describe(
     engine: 'bullmq',
     at: formatAddress(address),
     durability: durability.says,
+    content: 'Redis',
     isRelaxed: durability.isRelaxed,
     server: {
       product: facts.product,

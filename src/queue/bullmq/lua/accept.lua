@@ -3,6 +3,7 @@ local function refuse(value)
   if call('HEXISTS', messageKey(given.id), 'm') == 0 or call('ZSCORE', P .. '/live', given.id) == false then
     call('UNLINK', P .. '/c/' .. given.id)
   end
+  if given.outside then abandon(given.id) end
   for _, each in ipairs(given.deliveries) do
     local d = readDelivery(given.id, each.n)
     local lane = laneOf(each.to)
@@ -21,7 +22,7 @@ local function isUsed(once)
 end
 
 -- After the jobs of a message were added and its small content was set: its record and indexes. Whatever
--- may not be accepted loses both again. Given { id, alias, once = { key, until }, after, large, pieces, to,
+-- may not be accepted loses both again. Given { id, alias, once = { key, until }, after, large, outside, to,
 -- from, deliveries = { { n, to, q, p, c, due, alarm } } }; then fields and values of its hash, `m`
 -- first.
 define('accept', function()
@@ -33,16 +34,14 @@ define('accept', function()
   end
   local before = call('HGET', key, 'm')
   if before then return refuse({ before == ARGV[6] and 'accepted' or 'clash', id }) end
-  -- Its process was silent for so long that what it was storing has been swept, or is about to be.
-  if given.pieces and call('HGET', P .. '/storing', id) ~= me then return refuse({ 'swept' }) end
+  -- Its process was silent for so long that what it was storing was swept, or Redis was emptied meanwhile.
+  if given.large and call('HGET', P .. '/storing', id) ~= me then return refuse({ 'swept' }) end
   if given.once and isUsed(given.once) then return refuse({ 'used' }) end
 
   call('HSET', key, unpack(ARGV, 5))
-  if given.alias then call('SET', P .. '/alias/' .. given.alias, id) end
   if given.large then call('HDEL', P .. '/storing', id) end
-  call('ZADD', P .. '/live', '0', id)
-  for _, address in ipairs(given.to) do call('ZADD', P .. '/to', '0', address .. '\0' .. id) end
-  call('ZADD', P .. '/from', '0', given.from .. '\0' .. id)
+  if given.outside then call('SREM', P .. '/gone', id) end
+  writeIndexes(id)
   for _, each in ipairs(given.deliveries) do
     local delivery, lane = id .. '-' .. each.n, laneOf(each.to)
     count(each, each.c)

@@ -8,10 +8,11 @@ local function isUntouched(id, fields)
 end
 
 -- Mail whose acceptance could not be confirmed to its client, which will send it again: it goes,
--- unless somebody has begun with it, and its key can be used again. Given { id, to, from, alias, once }.
+-- unless somebody has begun with it, and its key can be used again. Given { id, to, from, alias, once, outside }.
 define('withdraw', function()
   local id, key = given.id, messageKey(given.id)
   local fields = call('HGETALL', key)
+  if #fields == 0 and given.outside then abandon(id) end
   if not isUntouched(id, fields) then return 0 end
   local chunks
   for i = 1, #fields, 2 do

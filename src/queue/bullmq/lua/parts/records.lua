@@ -2,7 +2,7 @@
 -- told }; last and live count its deliveries where there were ever more than one. d<n> is a delivery
 -- that has not ended:
 --   { to, q, p, due, exp, warn, r = recipients that wait there, t = some of them have rows, one = the
---     message's only one, k = chunks of content that does not ride along, by = process that has it in
+--     message's only one, k = chunks of content that does not ride along, 0 where it lives outside of Redis, by = process that has it in
 --     memory, s = HELD or REFUSED, hold, scope, last, pend }
 -- r<n> is a recipient: { d = delivery, a = attempts, due, re = reply, e = end, at, no = notice }, absent
 -- before its first attempt; f<time>.<number>.<delivery> a fact. Whether a delivery is being sent is told by `taken`.
@@ -118,8 +118,25 @@ end
 local function dropContent(id, chunks)
   if chunks == nil then return call('UNLINK', P .. '/c/' .. id) end
   -- It lives elsewhere: whoever can remove it there is told.
-  if chunks == 0 then return call('SADD', P .. '/gone', id) end
+  if chunks == 0 then
+    call('HDEL', P .. '/partly', id)
+    return call('SADD', P .. '/gone', id)
+  end
   for i = 0, chunks - 1 do call('UNLINK', P .. '/c/' .. id .. '/' .. i) end
+end
+
+-- Nobody is storing it elsewhere any more: unless it was accepted and waits, its content goes.
+local function abandon(id)
+  call('HDEL', P .. '/storing', id)
+  if not call('ZSCORE', P .. '/live', id) then call('SADD', P .. '/gone', id) end
+end
+
+-- How a message is found again: given { alias, to, from }.
+local function writeIndexes(id)
+  if given.alias then call('SET', P .. '/alias/' .. given.alias, id) end
+  call('ZADD', P .. '/live', '0', id)
+  for _, address in ipairs(given.to) do call('ZADD', P .. '/to', '0', address .. '\0' .. id) end
+  call('ZADD', P .. '/from', '0', given.from .. '\0' .. id)
 end
 
 local function endDelivery(id, n, d)
@@ -143,4 +160,6 @@ local function endRecipient(id, r, n, d, fields)
   exclude(d.r, r)
   count(d, '-1')
   if d.s == HELD then countHeld(-1) end
+  -- Where its content lives it is to be noted, while others of the message go on.
+  if d.k == 0 and not (d.one and #d.r == 0) then call('HINCRBY', P .. '/partly', id, 1) end
 end
