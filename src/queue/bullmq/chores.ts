@@ -157,7 +157,7 @@ export class Chores {
       if (!(await this.#forgetOld(before))) break
     for (let over = await this.#excess(); over > 0 && !this.#stopped; over -= FORGOTTEN)
       if ((await this.#forget(await this.#oldest('-'))) < FORGOTTEN) break
-    await this.#forgetKeys()
+    await this.#call('free_keys', {})
   }
 
   /** One page of those accepted before then, of which some may have ended later; whether there is more. */
@@ -211,20 +211,10 @@ export class Chores {
     return forgotten
   }
 
-  /** Keys that may be used again. */
-  async #forgetKeys(): Promise<void> {
-    const { link, caller, clock } = this.#options
-    const times = `${caller.prefix}/once-until`
-    const keys = await link.work.zrangebyscore(times, '-inf', clock.now(), 'LIMIT', 0, 500)
-    if (keys.length === 0) return
-    await link.work
-      .multi()
-      .hdel(`${caller.prefix}/once`, ...keys)
-      .zrem(times, ...keys)
-      .exec()
-  }
-
-  async #call(name: 'bury' | 'disown' | 'place' | 'mend', given: object): Promise<Answer> {
+  async #call(
+    name: 'bury' | 'disown' | 'place' | 'mend' | 'free_keys',
+    given: object,
+  ): Promise<Answer> {
     const { caller, link, heard } = this.#options
     const answer = await caller.call(link.work, name, given)
     heard(answer)

@@ -20,6 +20,7 @@ export type FunctionName =
   | 'bury'
   | 'claim'
   | 'disown'
+  | 'free_keys'
   | 'full'
   | 'hand'
   | 'hello'

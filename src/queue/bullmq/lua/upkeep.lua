@@ -52,3 +52,13 @@ define('load', function()
   local d, text = readDelivery(given.id, given.n)
   return d and load(given.id, given.n, d, text) or { 'gone' }
 end)
+
+-- Keys of messages that may be used again.
+define('free_keys', function()
+  local times = P .. '/once-until'
+  local keys = call('ZRANGEBYSCORE', times, '-inf', now, 'LIMIT', 0, 500)
+  if #keys == 0 then return '' end
+  call('HDEL', P .. '/once', unpack(keys))
+  call('ZREM', times, unpack(keys))
+  return ''
+end)
