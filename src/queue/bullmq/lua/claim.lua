@@ -7,7 +7,8 @@ local function isFull(lane)
 end
 
 local function refill(one)
-  one.list = call('ZRANGEBYSCORE', inBand(one.band), one.from, '(' .. (now + 1), 'WITHSCORES', 'LIMIT', one.skipped, PAGE)
+  local key, most = inBand(one.band), '(' .. (now + 1)
+  one.list = call('ZRANGEBYSCORE', key, one.from, most, 'WITHSCORES', 'LIMIT', one.skipped, PAGE)
   one.at = 1
   return one.list[1] ~= nil
 end

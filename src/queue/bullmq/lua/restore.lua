@@ -10,7 +10,8 @@ local function goOnFrom(each)
 end
 
 -- A message whose record was lost, from the object that outlived it: given as to `accept`, and { ended =
--- recipients whose rows are among the fields, who, dry }. What Redis knows of stays as it is. Answers what became of it.
+-- recipients whose rows are among the fields, who, dry }. What Redis knows of stays as it is. Answers
+-- what became of it.
 define('restore', function()
   local id, key = given.id, messageKey(given.id)
   if call('HEXISTS', key, 'm') == 1 then return 'known' end

@@ -2,8 +2,8 @@
 -- told }; last and live count its deliveries where there were ever more than one. d<n> is a delivery
 -- that has not ended:
 --   { to, q, p, due, exp, warn, r = recipients that wait there, t = some of them have rows, one = the
---     message's only one, k = chunks of content that does not ride along, 0 where it lives outside of Redis, by = process that has it in
---     memory, s = HELD or REFUSED, hold, scope, last, pend }
+--     message's only one, k = chunks of content that does not ride along, 0 where it lives outside of
+--     Redis, by = process that has it in memory, s = HELD or REFUSED, hold, scope, last, pend }
 -- r<n> is a recipient: { d = delivery, a = attempts, due, re = reply, e = end, at, no = notice }, absent
 -- before its first attempt; f<time>.<number>.<delivery> a fact. Whether a delivery is being sent is told by `taken`.
 local HELD, REFUSED = 2, 3
