@@ -46,6 +46,7 @@ export class Story {
       case 'settled':
         return this.#settled(fact)
       case 'interrupted':
+        this.#attempts.set(fact.delivery, (this.#attempts.get(fact.delivery) ?? 0) + 1)
         return line(fact.at, 'interrupted', [
           `the relay stopped during an attempt${this.#of(fact.delivery)}; it may have arrived, and is tried again at the same host`,
         ])

@@ -23,6 +23,7 @@ export class Leases {
   #held = new Set<HeldLease>()
   #timer: Cancel | undefined
   #count = 0
+  #failing = false
 
   constructor(queue: Pick<Queue, 'renew' | 'release'>, clock: Clock, report: Report) {
     this.#queue = queue
@@ -71,20 +72,22 @@ export class Leases {
     try {
       await this.#queue.renew(held.map((each) => each.lease))
       for (const each of held) each.renewedAt = renewedAt
+      this.#failing = false
     } catch (error) {
-      const text = `Cannot renew ${held.length} leases`
-      this.#report({
-        kind: 'note',
-        at: this.#clock.now(),
-        level: 'warn',
-        text,
-        cause: String(error),
-      })
+      this.#tell(held.length, error)
     }
     const [first] = this.#held
     this.#timer =
       first === undefined
         ? undefined
         : this.#clock.after(first.length / 6, () => void this.#renew())
+  }
+  // Once, until it goes well again.
+  #tell(count: number, error: unknown): void {
+    if (this.#failing) return
+    this.#failing = true
+    const text = `Cannot renew ${count} leases, trying again`
+    const [at, cause] = [this.#clock.now(), String(error)]
+    this.#report({ kind: 'note', at, level: 'warn', text, cause })
   }
 }

@@ -29,6 +29,7 @@ export class Sweep {
   #timer: Cancel | undefined
   #running: Promise<void> | undefined
   #stopped = false
+  #failing = false
 
   constructor(options: SweepOptions) {
     this.#options = options
@@ -55,7 +56,11 @@ export class Sweep {
     if (!settler.sound) return
     try {
       for (const kind of ['refuse', 'expire', 'warn'] as const) await this.#sweepAll(kind)
+      this.#failing = false
     } catch (error) {
+      // Said once, until it goes well again.
+      if (this.#failing) return
+      this.#failing = true
       const text = 'Cannot look for overdue mail, trying again'
       report({ kind: 'note', at: clock.now(), level: 'error', text, cause: String(error) })
     }

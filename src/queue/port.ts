@@ -321,6 +321,8 @@ export interface EngineStatus {
   readonly isRelaxed: boolean
   /** Why no mail is taken now, for people. */
   readonly trouble?: string
+  /** For how many milliseconds more nothing is delivered, because storage was restarted. */
+  readonly calm?: number
   /** What the server says of itself, by its own names. */
   readonly server?: Readonly<Record<string, string | number>>
 }

@@ -164,6 +164,8 @@ describe('of the Redis engine', () => {
     ])
     await until(async () => JSON.stringify(await rows()) === expected, 'its leases to return')
     expect((await run('processes')).out).toMatch(/^out-3 .* dead, /m)
-    expect((await run('status')).out).toContain('1 alive, 1 dead: see `waypost processes`')
+    expect((await run('status')).out).toContain(
+      '1 alive, 1 dead within the last hour: see `waypost processes`',
+    )
   })
 })

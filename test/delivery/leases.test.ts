@@ -62,7 +62,8 @@ test('a lease that was not renewed for half its length is not sure', async () =>
     await turn()
   }
   expect(leases.sure(held)).toBe(false)
-  expect(told).toHaveLength(3)
+  // Told once, until it goes well again.
+  expect(told).toHaveLength(1)
   queue.away = false
   clock.pass(LENGTH / 6)
   await turn()

@@ -43,8 +43,10 @@ async function printStatus(context: Context, options: Json): Promise<number> {
 }
 
 /** Every key is there, so that a program can rely on it. */
-interface Found extends Omit<EngineStatus, 'trouble' | 'content'> {
+interface Found extends Omit<EngineStatus, 'trouble' | 'content' | 'calm'> {
   readonly trouble: string | null
+  /** Milliseconds until deliveries begin. */
+  readonly calm: number
   readonly content: string | null
   readonly processes: { readonly alive: number; readonly dead: number }
   /** Recipients that have not ended, by state. */
@@ -66,6 +68,7 @@ async function statusOf(relay: QueueControl): Promise<Found> {
     ...engine,
     trouble: engine.trouble ?? null,
     content: engine.content ?? null,
+    calm: engine.calm ?? 0,
     processes: { alive: processes.length - dead, dead },
     recipients: Object.fromEntries(counts.map(({ key, count }) => [key, count])),
     suspended: suspended.length,
@@ -76,14 +79,15 @@ async function statusOf(relay: QueueControl): Promise<Found> {
 type Row = readonly [name: string, text: string]
 
 function rowsOf(found: Found): Row[] {
-  const { engine, at, content, durability, trouble, server } = found
+  const { engine, at, content, durability, trouble, calm, server } = found
   const { processes, recipients, suspended, holds } = found
   const waiting = Object.entries(recipients).map(([state, count]) => `${count} ${state}`)
   return [
     ...(trouble === null ? [] : [['trouble', trouble] as const]),
     ['engine', `${engine} in ${at}`],
     ...(content === null ? [] : [['content', `in ${content}`] as const]),
-    ['250 means', durability],
+    ['250 means', trouble === null ? durability : 'no mail is taken now'],
+    ...(calm === 0 ? [] : [['deliveries', describeCalm(calm)] as const]),
     ...(server === undefined ? [] : [['server', formatServer(server)] as const]),
     ['processes', formatProcesses(processes)],
     ['recipients', waiting.length === 0 ? 'none wait' : waiting.join(', ')],
@@ -94,8 +98,12 @@ function rowsOf(found: Found): Row[] {
   ]
 }
 
+function describeCalm(calm: number): string {
+  return `begin in ${Math.ceil(calm / 1000)} s: Redis was restarted, and whoever was at work says first what came of it`
+}
+
 function formatProcesses({ alive, dead }: Found['processes']): string {
-  const lost = dead === 0 ? '' : `, ${dead} dead: see \`waypost processes\``
+  const lost = dead === 0 ? '' : `, ${dead} dead within the last hour: see \`waypost processes\``
   return alive === 0
     ? `none lives, start one with \`waypost start\`${lost}`
     : `${alive} alive${lost}`

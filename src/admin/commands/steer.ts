@@ -190,7 +190,11 @@ function tell(
   const isNothing = count + busy === 0 && scope === undefined
   if (options.json === true) context.print(jsonLine({ act, count, busy, scope }))
   else if (isNothing) context.complain(nothing(act, options))
-  else context.print(sentence(act, count, busy, scope))
+  else {
+    context.print(sentence(act, count, busy, scope))
+    if (act === 'hold' && count + busy === 0 && scope?.kind === 'destination')
+      context.complain(`Nothing waits for ${scope.name} now. ${DESTINATIONS}\n`)
+  }
   return isNothing ? 1 : 0
 }
 
@@ -200,6 +204,9 @@ function nothing(act: QueueAct, { state, id }: SteerOptions): string {
   const what = state === undefined && id !== undefined ? 'Nothing with such an id' : 'Nothing'
   return `${what} fits: ${act} is for what is ${states.join(' or ')}\n`
 }
+
+const DESTINATIONS =
+  'A destination is where routing sends mail, which need not be the domain of its recipients: `waypost queue counts --by destination` names them'
 
 function sentence(act: QueueAct, count: number, busy: number, scope: Scope | undefined): string {
   const recipients = `${count} ${count === 1 ? 'recipient' : 'recipients'} ${STEERING[act].done}`

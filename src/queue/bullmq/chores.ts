@@ -9,13 +9,13 @@ import type { MessageId } from '../port.ts'
 import type { Answer, Caller } from './caller.ts'
 import type { ContentStore } from './content.ts'
 import type { Link } from './link.ts'
-import type { Memory } from './memory.ts'
 import { isGone } from './process.ts'
 import type { Said } from './process.ts'
 import { scopeOf } from './reading.ts'
 import { senderOf } from './rows.ts'
 import type { MessageRow, RecipientRow } from './rows.ts'
 import type { Steering } from './steering.ts'
+import type { Watch } from './watch.ts'
 
 export interface ChoreOptions {
   readonly link: Link
@@ -23,7 +23,7 @@ export interface ChoreOptions {
   readonly clock: Clock
   readonly store: ContentStore
   readonly steering: Steering
-  readonly memory: Memory
+  readonly watch: Watch
   /** Of a lease, in milliseconds. */
   readonly length: number
   readonly historyAge: number
@@ -176,9 +176,9 @@ export class Chores {
 
   /** Messages by which the history is too large, for its own limit or for the server's memory. */
   async #excess(): Promise<number> {
-    const { link, caller, historySize, memory } = this.#options
+    const { link, caller, historySize, watch } = this.#options
     const ended = await link.work.zcard(`${caller.prefix}/done`)
-    const bytes = Math.max(ended * ENDED_BYTES - historySize, memory.historyExcess)
+    const bytes = Math.max(ended * ENDED_BYTES - historySize, watch.historyExcess)
     return Math.min(ended, Math.ceil(bytes / ENDED_BYTES))
   }
 

@@ -37,6 +37,11 @@ export class Claiming {
     this.#calmUntil = milliseconds > 0 ? this.#options.clock.now() + milliseconds : 0
   }
 
+  /** For how many milliseconds more. */
+  get calmFor(): number {
+    return Math.max(0, this.#calmUntil - this.#options.clock.now())
+  }
+
   async claim(count: number): Promise<Lease[]> {
     const { clock, length } = this.#options
     const from = this.wakes.cursors()

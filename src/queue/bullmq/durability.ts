@@ -22,6 +22,8 @@ export interface ServerFacts {
   /** Changes whenever the server starts, and when another takes over. */
   readonly run: string
   readonly replicas: number
+  /** Whom it follows, as host:port. */
+  readonly master?: string
   readonly appendOnly: boolean
   /** `undefined`: the server does not let us look. */
   readonly appendFsync: string | undefined
@@ -57,10 +59,22 @@ export async function readFacts(redis: Redis): Promise<ServerFacts> {
     role: info.get('role') ?? 'unknown',
     run: info.get('run_id') ?? '',
     replicas: Number(info.get('connected_slaves') ?? 0),
+    ...masterOf(info),
     appendOnly: info.get('aof_enabled') === '1',
     appendFsync: fsync,
     ...memoryOf(info),
   }
+}
+
+/** Those that have all of it and follow; not those that are still being sent it. */
+export function replicasOf(info: ReadonlyMap<string, string>): number {
+  const lines = [...info].filter(([name]) => /^slave\d+$/.test(name))
+  return lines.filter(([, text]) => text.includes('state=online')).length
+}
+
+function masterOf(info: ReadonlyMap<string, string>): Pick<ServerFacts, 'master'> {
+  const host = info.get('master_host')
+  return host === undefined ? {} : { master: `${host}:${info.get('master_port')}` }
 }
 
 export function memoryOf(
@@ -96,7 +110,9 @@ export function durabilityOf(
   if (!isAtLeast(facts.compatible, OLDEST))
     throw new Error(`${nameOf(facts)} is too old: 7.0 is the oldest that serves`)
   if (facts.role !== 'master')
-    throw new Error(`${nameOf(facts)} is a ${facts.role}, not a master: name the master`)
+    throw new Error(
+      `${nameOf(facts)} is a ${facts.role}, not a master: name the master${facts.master === undefined ? '' : `, ${facts.master}`}`,
+    )
   if (facts.maxMemoryPolicy !== 'noeviction')
     throw new Error(
       `Redis would throw mail away when its memory is full: maxmemory-policy is ${facts.maxMemoryPolicy}; set it to noeviction`,
@@ -158,6 +174,12 @@ function soundly(facts: ServerFacts, { replicas }: DurabilityWish): Durability {
     isRelaxed: false,
     wait: { kind: 'aof', replicas },
   }
+}
+
+/** Why no mail can be accepted, where fewer replicas follow than must have it. */
+export function lackOf(replicas: number, wish: DurabilityWish): string | undefined {
+  if (replicas >= wish.replicas) return undefined
+  return `${replicas} of ${wish.replicas} ${plural(wish.replicas)} follow Redis: no mail is taken until they do, or WAYPOST_REDIS_REPLICAS is less`
 }
 
 function plural(count: number): string {

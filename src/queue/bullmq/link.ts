@@ -101,6 +101,7 @@ export class Link implements AsyncDisposable {
     for (const redis of this.#all()) redis.on('error', (error: Error) => errors.push(error))
     try {
       await Promise.all(this.#all().map((redis) => redis.connect()))
+      await choose(this.work, address)
     } catch (error) {
       const reason = reasonOf(errors[0] ?? (error as Error))
       throw new Error(unreachable(address, reason), { cause: error })
@@ -154,6 +155,7 @@ export class Link implements AsyncDisposable {
 
   async #arrive(): Promise<void> {
     const { wish, address, arrive } = this.#options
+    await choose(this.work, address)
     this.#facts = await readFacts(this.work)
     this.#durability = durabilityOf(this.#facts, wish, address.kind === 'sentinel')
     await loadLibrary(this.work)
@@ -161,6 +163,11 @@ export class Link implements AsyncDisposable {
     if (this.#all().some(({ status }) => status !== 'ready')) throw new Error('it was lost again')
     this.#down = undefined
   }
+}
+
+/** Rejects when the server has no such database: the connection would go on in another one. */
+export async function choose(redis: Redis, { database }: RedisAddress): Promise<void> {
+  await redis.select(database)
 }
 
 /** Not connected yet; `purpose` is how CLIENT LIST shows it. */
@@ -199,7 +206,8 @@ function placeOf({ kind, hosts, name, tls }: RedisAddress): RedisOptions {
 
 /** What a person is told when nobody answers there. */
 export function unreachable(address: RedisAddress, reason: string): string {
-  return `Cannot reach Redis at ${formatAddress(address)}: ${reason}; does it run, and is WAYPOST_REDIS right?`
+  const tls = address.tls ? ', does it speak TLS there' : ''
+  return `Cannot reach Redis at ${formatAddress(address)}: ${reason}; does it run${tls}, and is WAYPOST_REDIS right?`
 }
 
 /** Errors of ioredis carry the whole command; only the words are for people. */
@@ -210,6 +218,11 @@ export function reasonOf(error: Error): string {
   if (error.message.startsWith('EXECABORT') && previousErrors.length > 0)
     return reasonOf(previousErrors[0]!)
   if (error.name === 'MaxRetriesPerRequestError') return 'the connection was lost'
+  if (error.message.startsWith("Stream isn't writeable")) return 'no Redis answers there'
+  if (error.message.includes('DB index is out of range')) return 'it has no such database'
+  if (error.message.startsWith('NOAUTH'))
+    return 'it wants a password, write redis://user:password@host:6379/0 (WAYPOST_REDIS_FILE names a file with it)'
+  if (error.message.startsWith('WRONGPASS')) return 'it does not know this user and password'
   return error.message === '' ? (code ?? error.name) : error.message
 }
 

@@ -43,7 +43,6 @@ import { laneOf, prefixOf } from './keys.ts'
 import { Lanes } from './lanes.ts'
 import { Link } from './link.ts'
 import type { LinkChange } from './link.ts'
-import { Memory } from './memory.ts'
 import { Beat, newProcessId, tagOf } from './process.ts'
 import { Reading, scopeName } from './reading.ts'
 import { BACKUP } from './remote.ts'
@@ -51,6 +50,7 @@ import { statusOf } from './status.ts'
 import { Steering } from './steering.ts'
 import { createServerTime } from './time.ts'
 import type { LeaseTime } from './time.ts'
+import { Watch } from './watch.ts'
 
 export interface BullmqOptions {
   readonly address: RedisAddress
@@ -106,7 +106,7 @@ class BullmqQueue implements Queue {
   #reading: Reading
   #steering: Steering
   #claiming: Claiming
-  #memory: Memory | undefined
+  #watch: Watch | undefined
   #chores: Chores | undefined
   #closing: Promise<void> | undefined
 
@@ -159,13 +159,13 @@ class BullmqQueue implements Queue {
     await link.open()
     await this.#claiming.wakes.listen(link.hearing, `${caller.prefix}/wake`, caller.me)
     const failed = (error: unknown): void => this.#failed(error)
-    const memory = (this.#memory = new Memory(link, clock))
+    const watch = (this.#watch = new Watch(link, this.#options.wish, clock))
     this.#beat.start(this.#length / 6, failed)
     this.#chores = new Chores({
       link,
       caller,
       clock,
-      memory,
+      watch,
       historyAge,
       historySize,
       store: this.#store,
@@ -181,12 +181,14 @@ class BullmqQueue implements Queue {
   }
 
   refuses(): 'full' | 'away' | undefined {
-    if (this.#link.down !== undefined || this.#store.trouble !== undefined) return 'away'
-    return this.#memory?.isFull === true ? 'full' : undefined
+    const trouble = this.#link.down ?? this.#watch?.lack ?? this.#store.trouble
+    if (trouble !== undefined) return 'away'
+    return this.#watch?.isFull === true ? 'full' : undefined
   }
 
   async engine(): Promise<EngineStatus> {
-    return statusOf(this.#options.address, this.#link, this.#memory, this.#store)
+    const { address } = this.#options
+    return statusOf(address, this.#link, this.#watch, this.#store, this.#claiming.calmFor)
   }
 
   async store(id: MessageId, chunks: Chunks): Promise<ContentRef> {
@@ -322,7 +324,7 @@ class BullmqQueue implements Queue {
     await this.#chores?.stop()
     await this.#store.close?.()
     this.#beat.stop()
-    this.#memory?.stop()
+    this.#watch?.stop()
     this.#claiming.wakes.stop()
     if (this.#link.down === undefined) await this.#farewell()
     await this.#link[Symbol.asyncDispose]()
@@ -342,6 +344,7 @@ class BullmqQueue implements Queue {
     await this.#beat.beat()
     const { value } = await this.#caller.call(work, 'hello', { run, length: this.#length })
     this.#claiming.calm(Number(value))
+    if (Number(value) > 0) this.#note('info', calmly(Number(value)))
     await this.#handing.giveBackLost()
     await this.#arriving.withdrawDoubtful()
   }
@@ -369,8 +372,9 @@ class BullmqQueue implements Queue {
 
   #checkRoom(): void {
     this.#link.check()
-    if (this.#memory?.isFull === true)
+    if (this.#watch?.isFull === true)
       throw new QueueError('full', 'Cannot accept: Redis uses more than 80 % of its maxmemory')
+    if (this.#watch?.lack !== undefined) throw new QueueError('failing', this.#watch.lack)
   }
 
   async #call(name: Parameters<Caller['call']>[1], given: object): Promise<Answer> {
@@ -394,6 +398,11 @@ class BullmqQueue implements Queue {
     const why = cause === undefined ? {} : { cause: textOf(cause) }
     this.#report({ kind: 'note', at: this.#clock.now(), level, text, ...why })
   }
+}
+
+/** Why nothing is delivered for so many milliseconds. */
+function calmly(milliseconds: number): string {
+  return `Redis was restarted: deliveries begin in ${Math.ceil(milliseconds / 1000)} s, when whoever was at work has had time to say what came of it`
 }
 
 function textOf(cause: unknown): string {

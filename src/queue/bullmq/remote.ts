@@ -7,10 +7,10 @@ import { systemClock } from '../../base/clock.ts'
 import type { EngineStatus, QueueControl } from '../port.ts'
 import type { RedisAddress } from './address.ts'
 import { Caller } from './caller.ts'
-import { durabilityOf, readFacts } from './durability.ts'
+import { durabilityOf, lackOf, readFacts } from './durability.ts'
 import type { DurabilityWish } from './durability.ts'
 import { prefixOf } from './keys.ts'
-import { connectionTo, reasonOf, unreachable } from './link.ts'
+import { choose, connectionTo, reasonOf, unreachable } from './link.ts'
 import { newProcessId } from './process.ts'
 import { Reading } from './reading.ts'
 import { describe } from './status.ts'
@@ -18,6 +18,7 @@ import { formatBucket } from './s3/address.ts'
 import type { BucketAddress } from './s3/address.ts'
 import { Steering } from './steering.ts'
 import { askTime, createServerTime } from './time.ts'
+import type { LeaseTime } from './time.ts'
 
 export interface RemoteOptions {
   readonly address: RedisAddress
@@ -44,7 +45,11 @@ export async function openBullmqRemote(options: RemoteOptions): Promise<QueueCon
     hold: steering.hold.bind(steering),
     unhold: steering.unhold.bind(steering),
     backup: () => Promise.reject(new Error(BACKUP)),
-    engine: async () => ({ ...(await engineOf(redis, options)), ...(await contentOf(options)) }),
+    engine: async () => ({
+      ...(await engineOf(redis, options)),
+      ...(await calmOf(redis, caller, time)),
+      ...(await contentOf(options)),
+    }),
     async [Symbol.asyncDispose]() {
       redis.disconnect()
     },
@@ -61,6 +66,7 @@ export async function openCaller({ address, prefix }: RemoteOptions) {
   redis.on('error', (error: Error) => (failed = error))
   try {
     await redis.connect()
+    await choose(redis, address)
     const time = createServerTime(systemClock)
     await askTime(redis, time, systemClock)
     const me = newProcessId()
@@ -76,13 +82,27 @@ export async function openCaller({ address, prefix }: RemoteOptions) {
 async function engineOf(redis: Redis, { address, wish }: RemoteOptions): Promise<EngineStatus> {
   const facts = await readFacts(redis)
   try {
-    return describe(address, facts, durabilityOf(facts, wish, address.kind === 'sentinel'))
+    const durability = durabilityOf(facts, wish, address.kind === 'sentinel')
+    const trouble = lackOf(facts.replicas, wish)
+    return {
+      ...describe(address, facts, durability),
+      ...(trouble === undefined ? {} : { trouble }),
+    }
   } catch (error) {
     const trouble = (error as Error).message
     const says = 'a relay that starts on this server is refused'
     const none = { says, isRelaxed: true, wait: { kind: 'nothing' } } as const
     return { ...describe(address, facts, none), trouble }
   }
+}
+
+async function calmOf(
+  redis: Redis,
+  { prefix }: Caller,
+  time: LeaseTime,
+): Promise<Partial<EngineStatus>> {
+  const calm = Number(await redis.get(`${prefix}/calm`)) - time.now()
+  return calm > 0 ? { calm } : {}
 }
 
 // Redis' own trouble is seen before this; the bucket is asked once.

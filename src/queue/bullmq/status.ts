@@ -6,22 +6,21 @@ import type { RedisAddress } from './address.ts'
 import type { ContentStore } from './content.ts'
 import type { Durability, ServerFacts } from './durability.ts'
 import type { Link } from './link.ts'
-import type { Memory } from './memory.ts'
+import type { Watch } from './watch.ts'
 
 export function statusOf(
   address: RedisAddress,
   link: Pick<Link, 'down' | 'facts' | 'durability'>,
-  memory: Memory | undefined,
+  watch: Watch | undefined,
   store: Pick<ContentStore, 'at' | 'trouble'>,
+  calm: number,
 ): EngineStatus {
-  const trouble =
-    link.down !== undefined
-      ? `Redis is away: ${link.down}`
-      : memory?.isFull === true
-        ? 'Redis uses more than 80 % of its maxmemory'
-        : store.trouble
+  const away = link.down === undefined ? undefined : `Redis is away: ${link.down}`
+  const full = watch?.isFull === true ? 'Redis uses more than 80 % of its maxmemory' : undefined
+  const trouble = away ?? full ?? watch?.lack ?? store.trouble
   return {
-    ...describe(address, link.facts, link.durability, memory?.used),
+    ...describe(address, link.facts, link.durability, watch?.used),
+    ...(calm > 0 ? { calm } : {}),
     ...(store.at === undefined ? {} : { content: store.at }),
     ...(trouble === undefined ? {} : { trouble }),
   }

@@ -165,6 +165,14 @@ test('a command says where it looked in vain, and how the queue is backed up', a
   await expect(remote.backup('/tmp/none')).rejects.toThrow(BACKUP)
 })
 
+test('a database that the server has not is told, by commands and by relays', async () => {
+  await using world = await openWorld(server)
+  const address = readAddress(server.url.replace('/0', '/99'))
+  const said = '/99: it has no such database; does it run, and is WAYPOST_REDIS right?'
+  await expect(openBullmqRemote({ address, prefix: 'none', wish })).rejects.toThrow(said)
+  await expect(world.open({ address })).rejects.toThrow(said)
+})
+
 test('commands of one queue leave another in the same server alone', async () => {
   await using world = await openWorld(server)
   await using other = await openWorld(server)

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
 import { readAddress } from '../../../src/queue/bullmq/address.ts'
+import { openBullmqRemote } from '../../../src/queue/bullmq/remote.ts'
 import { until } from '../../peers/patience.ts'
 import { startRedis, type RedisServer } from '../../peers/redis.ts'
 import { mailOf, send, statesOf } from '../mail.ts'
@@ -64,4 +65,25 @@ test('a relay starts neither on the replica, nor where its replica is not waited
   await expect(world.open()).rejects.toThrow('set WAYPOST_REDIS_REPLICAS to 1 or more')
   const queue = await world.open({ wish: { replicas: 0, relaxed: true } })
   expect(await queue.engine()).toMatchObject({ isRelaxed: true, server: { replicas: 1 } })
+})
+
+test('while too few replicas follow no mail is taken, and both say why', async () => {
+  await using world = await openWorld(master)
+  const { clock } = world
+  const wish = { replicas: 2, relaxed: false }
+  const queue = await world.open({ wish })
+  const trouble = '1 of 2 replicas follow Redis: no mail is taken until they do'
+  expect(queue.refuses()).toBe('away')
+  expect((await queue.engine()).trouble).toContain(trouble)
+  await expect(send(queue, clock)).rejects.toMatchObject({ kind: 'failing' })
+  const address = readAddress(master.url)
+  await using remote = await openBullmqRemote({ address, prefix: 'anybody', wish })
+  expect((await remote.engine()).trouble).toContain(trouble)
+  await using second = await startRedis({ settings: { replicaof: `127.0.0.1 ${master.port}` } })
+  expect(second.port).toBeGreaterThan(0)
+  await until(() => {
+    clock.pass(1000)
+    return queue.refuses() === undefined
+  }, 'the second replica to follow')
+  await send(queue, clock)
 })

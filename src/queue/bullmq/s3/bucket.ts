@@ -38,7 +38,10 @@ export async function openBucket(address: BucketAddress, queue: string): Promise
     return bucket
   } catch (error) {
     bucket.close()
-    throw new Error(`${(error as Error).message}; is WAYPOST_CONTENT right?`, { cause: error })
+    throw new Error(
+      `${(error as Error).message}; is WAYPOST_CONTENT right, and does the store run?`,
+      { cause: error },
+    )
   }
 }
 
@@ -265,6 +268,7 @@ function reasonOf(error: unknown, bucket: string): string {
   if (name === 'TimeoutError' || name === 'AbortError') return 'no answer in time'
   if (name === 'CredentialsProviderError')
     return 'there are no credentials, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY'
+  if (message === 'Region is missing') return 'it has no region, add ?region=… or ?endpoint=…'
   if (name === 'NoSuchKey') return 'there is no such object'
   const status = statusOf(error)
   if (status === 301) return `the bucket "${bucket}" is in another region, write it as ?region=…`

@@ -1,8 +1,10 @@
-// The server's memory, looked at every second: mail is refused well before Redis would refuse to write,
-// so that what was accepted can go on; and history gives way before mail is refused.
+// The server, looked at every second: its memory and its replicas. Mail is refused well before Redis would
+// refuse to write, so that what was accepted can go on, and history gives way before that; and it is
+// refused while fewer replicas follow than must have it.
 
 import type { Cancel, Clock } from '../../base/clock.ts'
-import { memoryOf, parseInfo } from './durability.ts'
+import { lackOf, memoryOf, parseInfo, replicasOf } from './durability.ts'
+import type { DurabilityWish } from './durability.ts'
 import type { Link } from './link.ts'
 
 const EVERY = 1000
@@ -13,26 +15,35 @@ const ROOM = 0.78
 /** History goes so that not more than this is used. */
 const HISTORY = 0.7
 
-export class Memory {
+export class Watch {
   #link: Link
+  #wish: DurabilityWish
   #clock: Clock
   #timer: Cancel | undefined
   #stopped = false
   #used: number
   #most: number
   #full = false
+  #lack: string | undefined
 
-  constructor(link: Link, clock: Clock) {
+  constructor(link: Link, wish: DurabilityWish, clock: Clock) {
     this.#link = link
+    this.#wish = wish
     this.#clock = clock
     this.#used = link.facts.usedMemory
     this.#most = link.facts.maxMemory
+    this.#lack = lackOf(link.facts.replicas, wish)
     this.#judge()
     this.#later()
   }
 
   get isFull(): boolean {
     return this.#full
+  }
+
+  /** Too few replicas follow. */
+  get lack(): string | undefined {
+    return this.#lack
   }
 
   get used(): number {
@@ -66,7 +77,9 @@ export class Memory {
 
   async look(): Promise<void> {
     if (this.#link.down !== undefined) return
-    const { usedMemory, maxMemory } = memoryOf(parseInfo(await this.#link.work.info('memory')))
+    const info = parseInfo(await this.#link.work.info('memory', 'replication'))
+    const { usedMemory, maxMemory } = memoryOf(info)
+    this.#lack = lackOf(replicasOf(info), this.#wish)
     this.#used = usedMemory
     this.#most = maxMemory
     this.#judge()
