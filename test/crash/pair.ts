@@ -18,6 +18,8 @@ import {
 
 /** Numbers of the second relay's clients begin here. */
 const SECOND = 1_000_000
+/** Between two messages of a client, in milliseconds: all is held against a ledger in the end. */
+const PAUSE = 10
 
 export interface Pair extends AsyncDisposable {
   readonly relays: readonly [RelayProcess, RelayProcess]
@@ -43,8 +45,8 @@ export async function startPair(
     )
   const relays = [await start('one'), await start('two')] as const
   const loads = [
-    startLoad(relays[0].port, 2, letterOf),
-    startLoad(relays[1].port, 2, letterOf, SECOND),
+    startLoad(relays[0].port, 2, letterOf, 1, PAUSE),
+    startLoad(relays[1].port, 2, letterOf, SECOND, PAUSE),
   ] as const
   for (const load of loads) parts.defer(() => load.stop())
   const owned = parts.move()

@@ -80,6 +80,9 @@ export async function kill(world: World): Promise<void> {
   await world.relay.kill()
 }
 
+/** All that was promised is looked through so often, in milliseconds. */
+const LOOK = 200
+
 /** Waits until all that was promised has come to its end, then says what should not be. */
 export async function settled(world: Pick<World, 'load' | 'tally' | 'relay'>): Promise<void> {
   const { load, tally, relay } = world
@@ -90,6 +93,7 @@ export async function settled(world: Pick<World, 'load' | 'tally' | 'relay'>): P
     () => open().length === 0,
     () => `the end of ${show(open())}`,
     patience,
+    LOOK,
   ).catch(async (error: Error) => {
     const ids = open().map((key) => load.accepted.get(Number(key.split(' ')[0])) ?? '')
     throw new Error(`${error.message}\nthe queue says: ${await inQueue(relay, ids)}`)
@@ -99,6 +103,7 @@ export async function settled(world: Pick<World, 'load' | 'tally' | 'relay'>): P
     async () => (left = await waiting(relay)).length === 0,
     () => `an empty queue, there are still ${show(left)}`,
     patience,
+    LOOK,
   )
 }
 

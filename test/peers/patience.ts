@@ -9,17 +9,18 @@ import { setTimeout as wait } from 'node:timers/promises'
 const LOWEST_PORT = 12_000
 const PORTS = 20_000
 
-/** Resolves when this holds; asked again every 10 ms. */
+/** Resolves when this holds; asked again every so many milliseconds. */
 export async function until(
   holds: () => boolean | Promise<boolean>,
   what: string | (() => string) = 'what was waited for',
   milliseconds = 15_000,
+  every = 10,
 ): Promise<void> {
   const deadline = performance.now() + milliseconds
   while (!(await holds())) {
     if (performance.now() > deadline)
       throw new Error(`Not within ${milliseconds} ms: ${typeof what === 'string' ? what : what()}`)
-    await wait(10)
+    await wait(every)
   }
 }
 

@@ -82,12 +82,16 @@ export interface Load {
   stop(): Promise<void>
 }
 
-/** Keeps this many connections busy; one that is cut comes again, with new mail. */
+/**
+ * Keeps this many connections busy; one that is cut comes again, with new mail.
+ * @param pause milliseconds between two messages of a connection
+ */
 export function startLoad(
   port: number,
   sessions: number,
   letter: (number: number) => Letter,
   first = 1,
+  pause = 0,
 ): Load {
   const accepted = new Map<number, string>()
   const refused = new Map<number, string>()
@@ -99,7 +103,10 @@ export function startLoad(
     while (!signal.aborted) {
       try {
         await using talk = await openTalk(port)
-        while (!signal.aborted) await one(talk, next++)
+        while (!signal.aborted) {
+          await one(talk, next++)
+          if (pause > 0) await wait(pause)
+        }
       } catch {
         await wait(20) // the relay is down, and will be back
       }
