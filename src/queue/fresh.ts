@@ -18,10 +18,12 @@ export class FreshMail<Key> {
   #kept = new Map<Key, Kept>()
   #bytes = 0
   #limit: number
-  #gone: Key[] = []
+  #had: (key: Key) => void
 
-  constructor(limit: number) {
+  /** @param had is told what had to go before it was taken */
+  constructor(limit: number, had: (key: Key) => void = () => {}) {
     this.#limit = limit
+    this.#had = had
   }
 
   keep(key: Key, mail: NewMail): void {
@@ -32,7 +34,7 @@ export class FreshMail<Key> {
     for (const oldest of this.#kept.keys()) {
       if (this.#bytes <= this.#limit) break
       this.drop(oldest)
-      this.#gone.push(oldest)
+      this.#had(oldest)
     }
   }
 
@@ -50,11 +52,4 @@ export class FreshMail<Key> {
     this.#kept.delete(key)
     this.#bytes -= kept.bytes
   }
-
-  /** What had to go since the last call. */
-  gone(): readonly Key[] {
-    return this.#gone.length === 0 ? NONE : this.#gone.splice(0)
-  }
 }
-
-const NONE: never[] = []

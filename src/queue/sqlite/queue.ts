@@ -112,9 +112,10 @@ class SqliteQueue implements Queue {
     this.#clock = clock
     this.#report = options.report ?? nothing
     this.#parts = parts
-    this.#fresh = new FreshMail(options.memory ?? 64 * 1024 * 1024)
+    const had: number[] = []
+    this.#fresh = new FreshMail(options.memory ?? 64 * 1024 * 1024, (number) => had.push(number))
     this.#newNumber = createIds(() => clock.now(), opened.last)
-    const gone = (): readonly number[] => this.#fresh.gone()
+    const gone = (): readonly number[] => (had.length === 0 ? NONE : had.splice(0))
     const answered = (answers: Answers, count: number): void => this.#answered(answers, count)
     this.#batches = new Batches({ worker, clock, gone, answered })
     const { historyAge = WEEK, historySize = 10 * GIGABYTE } = options
@@ -426,3 +427,5 @@ function parcelsOf(mails: readonly NewMail[], rows: readonly ReturnType<typeof m
     if (content.bytes !== undefined) parcels.push({ row: rows[index]!, bytes: content.bytes })
   return parcels
 }
+
+const NONE: never[] = []
