@@ -13,6 +13,8 @@ import { doubles, FULL, SEED } from './world.ts'
 const KILLS = FULL ? 60 : 6
 /** Every so many times it is Redis; for one lease after that nothing is claimed. */
 const EVERY = FULL ? 5 : 4
+/** Outcomes are written within so many milliseconds, unless Redis is away. */
+const SETTLING = 1000
 
 describe(`Relays that share a Redis (WAYPOST_TEST_SEED=${SEED})`, () => {
   test('killed at random, and Redis too, they lose nothing', { timeout: 1_800_000 }, async () => {
@@ -66,9 +68,11 @@ async function killAtRandom(
     const relay = relays[chance() < 0.5 ? 0 : 1]
     const both = n % EVERY === 0 && chance() < 0.3
     kills[both ? 'both' : n % EVERY === 0 ? 'redis' : 'relay']++
+    const from = performance.now() - SETTLING
     const ends = [n % EVERY === 0 ? redis.kill() : relay.kill()]
     if (both) ends.push(wait(chance() * 300).then(() => relay.kill()))
     await Promise.all(ends)
+    if (!relay.alive()) world.blind.push({ from, to: performance.now() })
     await wait(chance() * 1500)
     if (n % EVERY === 0) await redis.start()
     if (!relay.alive()) await relay.start()

@@ -143,7 +143,7 @@ const UNSETTLED = 3
  * A second copy is excused only when the relay died between the first one's final dot and its
  * settling: then that was among the last transactions of a connection that was cut.
  */
-export function doubles(tally: Tally): Doubles {
+export function doubles(tally: Tally, isExcused = wasCutOff): Doubles {
   const before = new Map<string, Tallied>()
   const unexcused: string[] = []
   let count = 0
@@ -153,12 +153,12 @@ export function doubles(tally: Tally): Doubles {
       before.set(key, mail)
       if (earlier === undefined) continue
       count++
-      if (!wasCutOff(earlier)) unexcused.push(key)
+      if (!isExcused(earlier)) unexcused.push(key)
     }
   return { count, unexcused }
 }
 
-function wasCutOff(mail: Tallied): boolean {
+export function wasCutOff(mail: Tallied): boolean {
   const { call } = mail
   return !call.quit && call.closed && call.mails.slice(-UNSETTLED).includes(mail)
 }

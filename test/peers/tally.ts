@@ -24,6 +24,8 @@ export interface Tallied {
   readonly to: readonly string[]
   readonly bytes: number
   readonly call: Call
+  /** When its final dot came, in milliseconds of `performance.now`. */
+  readonly at: number
 }
 
 export interface TallyRules {
@@ -193,6 +195,7 @@ class Conversation {
       to: this.#to,
       bytes,
       call: this.#call,
+      at: performance.now(),
     }
     this.#from = undefined
     const { dot, replied } = this.#tally.rules
