@@ -192,7 +192,7 @@ const wrong: [what: string, settings: () => Record<string, string>, says: string
   [
     'a bucket that is not there',
     () => ({ WAYPOST_CONTENT: s3.content('nowhere') }),
-    'there is no bucket "nowhere"; is WAYPOST_CONTENT right?',
+    'there is no bucket "nowhere"; is WAYPOST_CONTENT right, and does the store run?',
   ],
   [
     'no credentials',
