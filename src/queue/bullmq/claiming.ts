@@ -76,11 +76,22 @@ export class Claiming {
     for (const lane of names)
       if (full) this.#full.add(lane)
       else this.#full.delete(lane)
-    for (let at = 0; at < names.length; at += TOGETHER) {
-      const given = { lanes: names.slice(at, at + TOGETHER), full }
-      // What is not known there is asked for in vain, and no more.
-      this.#call('full', given).catch(() => {})
-    }
+    // What was said in vain is said again when Redis is back.
+    this.#tell(names, full).catch(() => {})
+  }
+
+  /** Which lanes are full, from the beginning: some of it may have been lost with a connection. */
+  async tellAgain(): Promise<void> {
+    const { link, caller } = this.#options
+    await link.work.unlink(`${caller.prefix}/full/${caller.me}`)
+    await this.#tell([...this.#full], true)
+  }
+
+  async #tell(names: readonly string[], full: boolean): Promise<void> {
+    const calls: Promise<unknown>[] = []
+    for (let at = 0; at < names.length; at += TOGETHER)
+      calls.push(this.#call('full', { lanes: names.slice(at, at + TOGETHER), full }))
+    await Promise.all(calls)
   }
 
   async renew(leases: readonly Lease[]): Promise<void> {

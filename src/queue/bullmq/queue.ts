@@ -345,6 +345,7 @@ class BullmqQueue implements Queue {
     const { value } = await this.#caller.call(work, 'hello', { run, length: this.#length })
     this.#claiming.calm(Number(value))
     if (Number(value) > 0) this.#note('info', calmly(Number(value)))
+    await this.#claiming.tellAgain()
     await this.#handing.giveBackLost()
     await this.#arriving.withdrawDoubtful()
   }

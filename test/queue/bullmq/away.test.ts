@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Queue } from '../../../src/queue/port.ts'
 import { startRedis, type RedisServer } from '../../peers/redis.ts'
 import { attempt, claimOne, deferred, delivered, mailOf, send, statesOf } from '../mail.ts'
+import { lane } from '../mail.ts'
 import { takeFrom, takeOne } from '../mail.ts'
 import { cutAll, LEASE, notes, openWorld, whenAway, whenBack } from './world.ts'
 
@@ -201,4 +202,18 @@ test('a relay does not start without Redis, and says what to look at', async () 
   await expect(world.open()).rejects.toThrow(
     /^Cannot reach Redis at redis:\/\/127.0.0.1:\d+\/0: .*ECONNREFUSED.*; does it run, and is WAYPOST_REDIS right\?$/,
   )
+})
+
+test('a lane that is full no more while Redis is away is claimed when it is back', async () => {
+  await using world = await openWorld(server)
+  const queue = await world.open()
+  queue.full([lane('far.example'), lane('other.example')], true)
+  await send(queue, world.clock)
+  expect(await queue.claim(5)).toEqual([])
+  await server.kill()
+  await whenAway(queue)
+  queue.full([lane('far.example')], false)
+  await server.start()
+  await whenBack(queue)
+  expect((await queue.claim(5)).map((lease) => lease.lane)).toEqual(['far.example'])
 })
