@@ -17,15 +17,17 @@ export interface EngineWorld {
 }
 
 export async function openEngine(settings: Settings, world: EngineWorld): Promise<Queue> {
-  const { data: folder, history, diskReserve } = settings
+  const { data: folder, history, diskReserve, roles } = settings
   const shared = { ...world, historyAge: history.age, historySize: history.size }
+  // Mail that others deliver is not kept in memory for its first attempt.
+  const memory = roles.includes('deliver') ? {} : { memory: 0 }
   const place = redisPlace(settings)
   if (place === undefined) {
     const { openSqliteQueue } = await import('./queue/sqlite/queue.ts')
     return openSqliteQueue({ ...shared, folder, diskReserve })
   }
   const { openBullmqQueue } = await import('./queue/bullmq/queue.ts')
-  return openBullmqQueue({ ...shared, ...place, ...(await contentOf(place)) })
+  return openBullmqQueue({ ...shared, ...memory, ...place, ...(await contentOf(place)) })
 }
 
 async function contentOf({ content, prefix }: RedisPlace): Promise<Pick<BullmqOptions, 'store'>> {

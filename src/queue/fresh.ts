@@ -29,6 +29,7 @@ export class FreshMail<Key> {
   keep(key: Key, mail: NewMail): void {
     if (this.#kept.has(key)) return
     const bytes = (mail.content.bytes?.length ?? 0) + OVERHEAD
+    if (bytes > this.#limit) return this.#had(key)
     this.#kept.set(key, { mail, bytes, left: mail.deliveries.length })
     this.#bytes += bytes
     for (const oldest of this.#kept.keys()) {
