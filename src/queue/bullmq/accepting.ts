@@ -1,15 +1,13 @@
 // Acceptance: a reply only when a message is as durable as was promised. What could not be confirmed is
 // taken back, because its client will send it again.
 
-import type { Clock } from '../../base/clock.ts'
-import type { Report } from '../../mail/event.ts'
 import { QueueError } from '../port.ts'
 import { Batches } from './batches.ts'
-import type { Fill } from './batches.ts'
+import type { BatchOptions, Step } from './batches.ts'
 import type { Link } from './link.ts'
 
 export interface Acceptance {
-  readonly fill: Fill
+  readonly step: Step
   /** Takes it back, unless somebody has begun with it. */
   readonly withdraw: () => Promise<void>
 }
@@ -23,17 +21,18 @@ export class Accepting {
   /** What may have been written without our knowing. */
   #doubtful: Acceptance[] = []
 
-  constructor(link: Link, clock: Clock, report: Report) {
+  constructor(options: Omit<BatchOptions, 'redis' | 'confirm'>) {
+    const { link } = options
     this.#link = link
     const confirm = (): Promise<void> => this.#confirm()
-    this.#batches = new Batches({ link, redis: link.accepting, clock, report, confirm })
+    this.#batches = new Batches({ ...options, redis: link.accepting, confirm })
   }
 
-  /** Resolves with the replies when it is durable; rejects with a `QueueError`. */
+  /** Resolves with the answers when it is durable; rejects with a `QueueError`. */
   async accept(acceptance: Acceptance): Promise<readonly unknown[]> {
     this.#link.check()
     try {
-      return await this.#batches.call(acceptance.fill)
+      return await this.#batches.call(acceptance.step)
     } catch (error) {
       await this.#takeBack(acceptance)
       throw error
@@ -48,7 +47,7 @@ export class Accepting {
     }
   }
 
-  // Sent behind the transaction on its own connection: it speaks of what was written there.
+  // Sent behind the call on its own connection: it speaks of what was written there.
   async #confirm(): Promise<void> {
     const { accepting, durability } = this.#link
     const { wait } = durability

@@ -8,11 +8,9 @@ import type { FreshMail } from '../fresh.ts'
 import { QueueError } from '../port.ts'
 import type { MessageId, NewMail } from '../port.ts'
 import { Accepting } from './accepting.ts'
-import type { Fill } from './batches.ts'
-import { answerOf } from './caller.ts'
+import type { Step } from './batches.ts'
 import type { Answer, Caller } from './caller.ts'
 import type { ContentStore } from './content.ts'
-import { setBytes } from './lanes.ts'
 import type { Lanes } from './lanes.ts'
 import type { Link } from './link.ts'
 import { isOwnId } from './process.ts'
@@ -44,8 +42,7 @@ export class Arriving {
 
   constructor(options: ArrivingOptions) {
     this.#options = options
-    const { link, clock, report } = options
-    this.#accepting = new Accepting(link, clock, report)
+    this.#accepting = new Accepting(options)
   }
 
   /** Resolves with the id when it is durable; rejects with a `QueueError`. */
@@ -55,11 +52,11 @@ export class Arriving {
     const { id } = arrival.row.given
     fresh.keep(id, mail)
     try {
-      const replies = await this.#accepting.accept({
-        fill: this.fill(arrival),
+      const [answer] = await this.#accepting.accept({
+        step: this.step(arrival),
         withdraw: () => this.#withdraw(arrival),
       })
-      const { kind, id: kept } = this.#heard(replies.at(-1))
+      const { kind, id: kept } = acceptedOf(answer)
       if (kind === 'used')
         throw new QueueError('used', 'The key was used, and can be used again later')
       if (kind === 'swept') throw new QueueError('failing', 'Its content was swept before')
@@ -86,27 +83,22 @@ export class Arriving {
     for (const { row } of arrivals) this.#options.store.unseal?.(row.given.id)
   }
 
-  fill({ mail, row }: Arrival): Fill {
-    const { caller, lanes } = this.#options
-    return (multi) => {
-      for (const [index, delivery] of mail.deliveries.entries()) {
-        const lane = lanes.get(delivery.destination)
-        lane.add(multi, `${row.given.id}-${index + 1}`, delivery, mail.at)
-      }
-      if (row.bytes !== undefined) setBytes(multi, `${caller.prefix}/c/${row.given.id}`, row.bytes)
-      caller.join(multi, 'accept', row.given, ...row.fields)
-    }
+  step({ mail, row }: Arrival): Step {
+    const { given, words } = row
+    const jobs = mail.deliveries.map((delivery, index) => {
+      const lane = this.#options.lanes.get(delivery.destination)
+      return lane.add(`${given.id}-${index + 1}`, delivery, mail.at)
+    })
+    return [...jobs, { name: 'accept', given, words }]
   }
 
   /**
    * Tells of what the relay wrote itself; a client's message is told by the listener.
-   * @param replies of the step whose last commands these arrivals are
+   * @param answers to the arrivals, in order
    */
-  tell(arrivals: readonly Arrival[], replies: readonly unknown[]): void {
-    let at = replies.length
-    for (const { mail, row } of arrivals.toReversed()) {
-      const { kind, id } = this.#heard(replies[at - 1])
-      at -= 1 + mail.deliveries.length + (row.bytes === undefined ? 0 : 1)
+  tell(arrivals: readonly Arrival[], answers: readonly unknown[]): void {
+    for (const [index, { mail, row }] of arrivals.entries()) {
+      const { kind, id } = acceptedOf(answers[index])
       if (kind === 'swept') void this.accept(mail).catch(this.#options.failed)
       if (kind !== 'accepted' || id !== row.given.id) continue
       const { recipients, submitter, size: bytes } = mail.envelope
@@ -121,16 +113,14 @@ export class Arriving {
     return this.#accepting.withdrawDoubtful()
   }
 
-  #heard(reply: unknown): { readonly kind: string; readonly id: MessageId } {
-    const answer = answerOf(reply)
-    this.#options.heard(answer)
-    const [kind, id] = (answer.value as Buffer[]).map(String) as [string, MessageId]
-    return { kind, id }
-  }
-
   async #withdraw({ row: { given } }: Arrival): Promise<void> {
     const { caller, link } = this.#options
     const { id, to, from, alias, once, outside } = given
     await caller.call(link.work, 'withdraw', { id, to, from, alias, once, outside })
   }
+}
+
+function acceptedOf(answer: unknown): { readonly kind: string; readonly id: MessageId } {
+  const [kind, id] = (answer as Buffer[]).map(String) as [string, MessageId]
+  return { kind, id }
 }

@@ -1,13 +1,12 @@
 // How functions of the library are called: with the prefix, both clocks, who calls, and what is given; and what they
 // answer: a value, lanes that may be claimed, and events that only they can tell.
 
-import type { IRedisTransaction } from 'bullmq'
 import type { Redis } from 'ioredis'
 
 import type { Clock } from '../../base/clock.ts'
 import { queueError } from './link.ts'
 import { loadLibrary, readLibrary } from './library.ts'
-import type { FunctionName } from './library.ts'
+import type { FunctionName, ScriptName } from './library.ts'
 import type { LeaseTime } from './time.ts'
 
 export interface Answer {
@@ -25,11 +24,29 @@ export interface CallerOptions {
   readonly time: LeaseTime
 }
 
-type Word = string | number | Uint8Array
+/** Of a call's arguments. */
+export type Word = string | number | Uint8Array
+
+/** A script of BullMQ, or a function of ours with what it is given; and their words. */
+export type Entry =
+  | { readonly name: ScriptName; readonly keys: SharedKeys; readonly words: readonly Word[] }
+  | { readonly name: FunctionName; readonly given: object; readonly words: readonly Word[] }
+
+/** The keys that a script uses, the same for many; where the job's own belongs, if anywhere, that is the first word. */
+export interface SharedKeys {
+  readonly keys: readonly string[]
+  /** From 1. */
+  readonly own?: number
+}
+
+export interface Steps extends Answer {
+  /** By entry: what it answers, or a `QueueError`. */
+  readonly values: readonly unknown[]
+}
 
 interface Functions {
-  fcall(name: string, keys: number, ...words: Word[]): Promise<unknown>
-  fcallBuffer(name: string, keys: number, ...words: Word[]): Promise<unknown>
+  fcall(name: string, keys: number, words: readonly Word[]): Promise<unknown>
+  fcallBuffer(name: string, keys: number, words: readonly Word[]): Promise<unknown>
 }
 
 export class Caller {
@@ -46,30 +63,50 @@ export class Caller {
     this.#time = time
   }
 
-  words(given: object, ...raw: Word[]): Word[] {
+  #words(given: object, raw: readonly Word[]): readonly Word[] {
     const json = JSON.stringify(given)
     return [this.prefix, this.#clock.now(), this.#time.now(), this.me, json, ...raw]
   }
 
-  /** Puts a call into a transaction; its texts come as bytes. */
-  join(multi: IRedisTransaction, name: FunctionName, given: object, ...raw: Word[]): void {
-    const functions = multi as unknown as Functions
-    void functions.fcallBuffer(`${this.#library}_${name}`, 1, ...this.words(given, ...raw))
+  /**
+   * Does what many ask for in one call: none of it is stopped by what goes wrong with another. Rejects with a
+   * `QueueError` where nothing of it was done, or nobody knows.
+   * @param confirm sent right behind it
+   */
+  async steps(
+    redis: Redis,
+    entries: readonly Entry[],
+    confirm?: () => Promise<void>,
+  ): Promise<Steps> {
+    const keys = new Map<SharedKeys, number>()
+    const list = entries.map((entry) => {
+      if ('given' in entry) return [entry.name, entry.words.length, entry.given]
+      if (!keys.has(entry.keys)) keys.set(entry.keys, keys.size + 1)
+      return [entry.name, entry.words.length, keys.get(entry.keys)!]
+    })
+    const given = { keys: [...keys.keys()], list }
+    const raw = entries.flatMap((entry) => entry.words)
+    const words = this.#words(given, raw)
+    const { value, woken, told } = await this.#call(redis, async () => {
+      const reply = functionsOf(redis).fcallBuffer(`${this.#library}_steps`, 1, words)
+      return (await Promise.all([reply, confirm?.()]))[0]
+    })
+    const [values, failures] = value as [unknown[], [at: number, message: Buffer][]]
+    for (const [at, message] of failures) values[at - 1] = queueError(String(message))
+    return { value, values, woken, told }
   }
 
   /** Calls a function by itself. Rejects with a `QueueError`. */
   call(redis: Redis, name: FunctionName, given: object, ...raw: Word[]): Promise<Answer> {
-    const words = this.words(given, ...raw)
-    return this.#call(redis, () =>
-      functionsOf(redis).fcall(`${this.#library}_${name}`, 1, ...words),
-    )
+    const words = this.#words(given, raw)
+    return this.#call(redis, () => functionsOf(redis).fcall(`${this.#library}_${name}`, 1, words))
   }
 
   /** The same, with texts as bytes. */
   callBytes(redis: Redis, name: FunctionName, given: object): Promise<Answer> {
-    const words = this.words(given)
+    const words = this.#words(given, [])
     return this.#call(redis, () =>
-      functionsOf(redis).fcallBuffer(`${this.#library}_${name}`, 1, ...words),
+      functionsOf(redis).fcallBuffer(`${this.#library}_${name}`, 1, words),
     )
   }
 
@@ -92,12 +129,12 @@ function functionsOf(redis: Redis): Functions {
   return redis as unknown as Functions
 }
 
-/** Somebody has emptied the server of functions or scripts. */
-export function isForgotten(error: unknown): boolean {
-  return error instanceof Error && /^NOSCRIPT|Function not found/.test(error.message)
+/** Somebody has emptied the server of functions. */
+function isForgotten(error: unknown): boolean {
+  return error instanceof Error && error.message.includes('Function not found')
 }
 
-export function answerOf(reply: unknown): Answer {
+function answerOf(reply: unknown): Answer {
   const [value, woken, told] = reply as [unknown, unknown[], unknown[]]
   return { value, woken, told }
 }

@@ -9,10 +9,9 @@ import type { Delivery, Lease, MessageId, Settlement, Taken } from '../port.ts'
 import { factOf, freshDelivery } from '../settled.ts'
 import type { Arriving } from './arriving.ts'
 import { Batches } from './batches.ts'
-import type { Fill } from './batches.ts'
-import { answerOf } from './caller.ts'
-import type { Answer, Caller } from './caller.ts'
-import type { Lanes } from './lanes.ts'
+import type { Step } from './batches.ts'
+import type { Answer, Caller, Entry } from './caller.ts'
+import type { Drawing, Lane, Lanes } from './lanes.ts'
 import type { Link } from './link.ts'
 import { dueAfter, loadedDelivery, settleRow } from './rows.ts'
 import type { LoadedRow } from './rows.ts'
@@ -33,28 +32,27 @@ const NONE: Taken = { kind: 'idle', until: undefined }
 export class Handing {
   #options: HandingOptions
   #batches: Batches
-  /** What a lease's fetches are made of. */
-  #fetches = new Map<string, Promise<readonly unknown[]>>()
+  /** What is asked of its lane, by lease. */
+  #drawings = new Map<string, Drawing>()
   /** Deliveries that somebody was handed and has not settled. */
   #hand = new Set<string>()
   #lastNotice = 0
 
   constructor(options: HandingOptions) {
     this.#options = options
-    const { link, clock, report } = options
-    this.#batches = new Batches({ link, redis: link.work, clock, report })
+    this.#batches = new Batches({ ...options, redis: options.link.work })
   }
 
   get leases(): number {
-    return this.#fetches.size
+    return this.#drawings.size
   }
 
   begin({ id, lane }: Lease): void {
-    this.#fetches.set(id, this.#options.lanes.get(lane).fetchWords(id))
+    this.#drawings.set(id, this.#options.lanes.get(lane).under(id))
   }
 
   end({ id }: Lease): void {
-    this.#fetches.delete(id)
+    this.#drawings.delete(id)
   }
 
   /**
@@ -75,16 +73,12 @@ export class Handing {
   }
 
   async take(lease: Lease): Promise<Taken> {
-    const { lanes, caller } = this.#options
-    const lane = lanes.get(lease.lane)
-    const words = await (this.#fetches.get(lease.id) ?? lane.fetchWords(lease.id))
-    const given = { lane: lane.name, lease: lease.id }
+    const lane = this.#options.lanes.get(lease.lane)
+    const fetch = await this.#drawingOf(lease.id, lane).fetch
+    const took: Entry = { name: 'took', given: { lane: lane.name, lease: lease.id }, words: [] }
     for (;;) {
-      const replies = await this.#batches.call((multi) => {
-        lane.fetch(multi, words)
-        caller.join(multi, 'took', given)
-      })
-      const taken = await this.#taken(replies.at(-1), lease)
+      const [answer] = await this.#batches.call([fetch, took])
+      const taken = await this.#taken(answer, lease)
       if (taken !== 'again') return taken
     }
   }
@@ -99,49 +93,51 @@ export class Handing {
     const after = notices.length === 0 ? undefined : `${caller.me}.${++this.#lastNotice}`
     const arrivals = await Promise.all(notices.map((mail) => arriving.prepare(mail, after)))
     const goesOn = next !== undefined && next.id === delivery.lease
-    const step: Fill = (multi) => {
-      this.#addSettle(multi, delivery, settlement, goesOn, after)
-      for (const arrival of arrivals) arriving.fill(arrival)(multi)
-    }
-    const replies = await this.#batches.call(step).catch(async (error: QueueError) => {
+    const step = [
+      ...this.#settling(delivery, settlement, goesOn, after),
+      ...arrivals.flatMap((arrival) => arriving.step(arrival)),
+    ]
+    const answers = await this.#batches.call(step).catch(async (error: QueueError) => {
       arriving.abandon(arrivals)
       if (error.kind !== 'full' || notices.length > 0) throw error
       await this.#settleAlone(delivery, settlement)
     })
     this.#hand.delete(delivery.id)
-    if (replies === undefined) return undefined
-    arriving.tell(arrivals, replies)
-    // BullMQ's reply is before ours, where a job is moved at all.
-    const taken = await this.#taken(replies[delivery.lease === undefined ? 0 : 1], next)
+    if (answers === undefined) return undefined
+    arriving.tell(arrivals, answers.slice(1))
+    const taken = await this.#taken(answers[0], next)
     if (next === undefined) return undefined
     return goesOn && taken !== 'again' ? taken : this.take(next)
   }
 
-  #addSettle(
-    multi: Parameters<Fill>[0],
+  #settling(
     delivery: Delivery,
     settlement: Settlement,
     next: boolean,
     after: string | undefined,
-  ): void {
+  ): Step {
     const { id, lease, destination } = delivery
-    const { lanes, caller } = this.#options
-    const lane = lanes.get(destination)
-    // What a sweep has taken has no job; whatever goes elsewhere gets one there by our script.
-    if (lease !== undefined) {
-      const due = settlement.moveTo === undefined ? dueAfter(delivery, settlement) : undefined
-      if (due === undefined) lane.finish(multi, id, lease, next)
-      else lane.delay(multi, id, lease, due, next)
-    }
     const given = {
       ...this.#settleRow(delivery, settlement),
       ...(after === undefined ? {} : { after }),
       ...(next ? { next: lease! } : {}),
     }
-    caller.join(multi, 'settle', given, factOf(id, settlement) ?? '')
+    const settle: Entry = { name: 'settle', given, words: [factOf(id, settlement) ?? ''] }
+    // What a sweep has taken has no job; whatever goes elsewhere gets one there by our function.
+    if (lease === undefined) return [settle]
+    const lane = this.#options.lanes.get(destination)
+    const due = settlement.moveTo === undefined ? dueAfter(delivery, settlement) : undefined
+    const drawing = this.#drawingOf(lease, lane)
+    const move =
+      due === undefined ? lane.finish(id, drawing, next) : lane.delay(id, drawing, due, next)
+    return [move, settle]
   }
 
-  // A server without room refuses every transaction, but not a function that brings to an end what was
+  #drawingOf(lease: string, lane: Lane): Drawing {
+    return this.#drawings.get(lease) ?? lane.under(lease)
+  }
+
+  // A server without room refuses all steps, but not a function that only brings to an end what was
   // taken; it sets the job right by itself.
   async #settleAlone(delivery: Delivery, settlement: Settlement): Promise<void> {
     const { link, caller, heard } = this.#options
@@ -161,18 +157,16 @@ export class Handing {
     return settleRow(base, settlement)
   }
 
-  async #taken(reply: unknown, lease: Lease | undefined): Promise<Taken | 'again'> {
-    const answer = answerOf(reply)
-    this.#options.heard(answer)
-    if (lease === undefined || !Array.isArray(answer.value)) return NONE
-    const row = answer.value as Buffer[]
+  async #taken(answer: unknown, lease: Lease | undefined): Promise<Taken | 'again'> {
+    if (lease === undefined || !Array.isArray(answer)) return NONE
+    const row = answer as Buffer[]
     switch (String(row[0])) {
       case 'again':
         return 'again'
       case 'fresh':
         return this.#freshly(String(row[1]) as MessageId, Number(row[2]), lease)
       case 'loaded':
-        return this.#takenFrom(answer.value as unknown as LoadedRow, lease)
+        return this.#takenFrom(answer as unknown as LoadedRow, lease)
       default:
         return { kind: 'idle', until: row[1]!.length === 0 ? undefined : Number(String(row[1])) }
     }

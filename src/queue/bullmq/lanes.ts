@@ -1,13 +1,15 @@
 // Lanes as BullMQ keeps them: one of its queues each, fetched by hand over shared connections. No worker
-// and no connection of a lane's own; BullMQ's scripts join our transactions, and their arguments are
-// made by BullMQ itself.
+// and no connection of a lane's own; BullMQ's scripts are parts of our steps, and their words are made by
+// BullMQ itself.
 
-import { createIORedisClient, QueueKeys, RedisConnection, RedisQueueBackend } from 'bullmq'
-import type { IRedisTransaction } from 'bullmq'
-import type { Redis } from 'ioredis'
+import { QueueKeys, RedisQueueBackend } from 'bullmq'
+import type { IRedisTransaction, RedisConnection } from 'bullmq'
 
 import type { NewDelivery } from '../port.ts'
+import type { Entry, SharedKeys, Word } from './caller.ts'
 import { laneOf } from './keys.ts'
+import { nameOf, SCRIPTS } from './library.ts'
+import type { ScriptName } from './library.ts'
 
 type Job = Parameters<RedisQueueBackend['addJobToTransaction']>[1]
 type Finished = Parameters<RedisQueueBackend['moveToCompletedArgs']>[0]
@@ -19,24 +21,6 @@ const REMEMBERED = 5000
 const LOCK = 24 * 3_600_000
 /** Whatever falls due is promoted by our scripts, a few at a time: to BullMQ nothing ever does. */
 const NEVER = 0
-
-/** Teaches a connection BullMQ's scripts. */
-export async function loadBullmq(redis: Redis): Promise<void> {
-  const connection = new RedisConnection(redis, { blocking: false, skipVersionCheck: true })
-  // Its own errors are the connection's, which has listeners.
-  connection.on('error', () => {})
-  await connection.client
-}
-
-export function beginTransaction(redis: Redis): IRedisTransaction {
-  return createIORedisClient(redis).multi() as unknown as IRedisTransaction
-}
-
-/** BullMQ's transactions have no command for this. */
-export function setBytes(multi: IRedisTransaction, key: string, bytes: Uint8Array): void {
-  const commands = multi as unknown as { set(key: string, value: Uint8Array): unknown }
-  commands.set(key, bytes)
-}
 
 export class Lanes {
   #prefix: string
@@ -63,19 +47,24 @@ export class Lanes {
 
 export class Lane {
   readonly name: string
-  #open: (connection: RedisConnection) => RedisQueueBackend
+  #open: (client: IRedisTransaction) => RedisQueueBackend
   #backend: RedisQueueBackend
+  #keys: Partial<Record<ScriptName, SharedKeys>> = {}
+  #toKey: (type: string) => string
 
   constructor(prefix: string, name: string, keys: KeysMap, toKey: (type: string) => string) {
     this.name = name
+    this.#toKey = toKey
     const opts = { prefix, lockDuration: LOCK, connection: {} }
-    this.#open = (connection) =>
-      new RedisQueueBackend(connection, name, keys, toKey, opts, undefined, false)
-    this.#backend = this.#open(recorder(() => {}))
+    this.#open = (client) => {
+      const connection = { client: Promise.resolve(client) } as unknown as RedisConnection
+      return new RedisQueueBackend(connection, name, keys, toKey, opts, undefined, false)
+    }
+    this.#backend = this.#open(recorder().client)
   }
 
   /** Adds the job of a delivery: to those that are due, or to wait until it is. */
-  add(multi: IRedisTransaction, id: string, delivery: NewDelivery, now: number): void {
+  add(id: string, delivery: NewDelivery, now: number): Entry {
     const { due, priority, destination } = delivery
     const delayed = due === now ? {} : { delay: Math.max(1, due - now) }
     const job = {
@@ -84,47 +73,87 @@ export class Lane {
       opts: { priority: Math.max(1, priority), removeOnComplete: true, ...delayed },
       timestamp: due < now ? due - 1 : now,
     } as unknown as Job
-    // What it resolves to is the transaction; its reply is read when that is executed.
-    void this.#backend.addJobToTransaction(multi, job, id)
+    const { client, said } = recorder()
+    void this.#backend.addJobToTransaction(client, job, id)
+    return this.#entry(...said[0]!)
   }
 
-  /** What `fetch` needs; the same for every fetch under this token. */
-  async fetchWords(token: string): Promise<readonly unknown[]> {
-    let words: unknown[] = []
-    await this.#open(recorder((said) => (words = said))).moveToActive(token)
-    words[FETCHED_AT] = NEVER
-    return words
-  }
-
-  fetch(multi: IRedisTransaction, words: readonly unknown[]): void {
-    this.#backend.execCommand(multi, 'moveToActive', [...words])
+  /** What is asked of it under a lease. */
+  under(token: string): Drawing {
+    return {
+      fetch: this.#fetch(token),
+      finish: [this.#finish(token, false), this.#finish(token, true)],
+      token,
+    }
   }
 
   /** Its delivery has ended, or goes elsewhere; with `next` another is fetched. */
-  finish(multi: IRedisTransaction, id: string, token: string, next: boolean): void {
-    const job = { id, opts: {} } as unknown as Finished
-    const words = this.#backend.moveToCompletedArgs(job, null, true, token, next)
-    words[FINISHED_AT] = NEVER
-    this.#backend.execCommand(multi, 'moveToFinished', words)
+  finish(id: string, { finish }: Drawing, next: boolean): Entry {
+    const { words, ...entry } = finish[next ? 1 : 0]
+    return { ...entry, words: [this.#toKey(id), id, ...words.slice(2)] }
   }
 
   /** Its delivery waits until then; with `next` another is fetched. */
-  delay(multi: IRedisTransaction, id: string, token: string, until: number, next: boolean): void {
+  delay(id: string, { token }: Drawing, until: number, next: boolean): Entry {
     const options = { skipAttempt: true, fetchNext: next }
     const words = this.#backend.moveToDelayedArgs(id, NEVER, token, until, options)
-    this.#backend.execCommand(multi, 'moveToDelayed', words)
+    return this.#entry('moveToDelayed', words, id)
+  }
+
+  async #fetch(token: string): Promise<Entry> {
+    const { client, said } = recorder()
+    await this.#open(client).moveToActive(token)
+    const [, words] = said[0]!
+    words[FETCHED_AT] = NEVER
+    return this.#entry('moveToActive', words)
+  }
+
+  #finish(token: string, next: boolean): Entry {
+    const job = { id: ANY, opts: {} } as unknown as Finished
+    const words = this.#backend.moveToCompletedArgs(job, null, true, token, next)
+    words[FINISHED_AT] = NEVER
+    return this.#entry('moveToFinished', words, ANY)
+  }
+
+  // A script's keys are the same whenever it is about this lane, but for the job's own.
+  #entry(name: ScriptName, words: readonly unknown[], id?: string): Entry {
+    const count = SCRIPTS[name]
+    const own = id === undefined ? -1 : words.indexOf(this.#toKey(id))
+    const keys = (this.#keys[name] ??= {
+      keys: words.slice(0, count) as string[],
+      ...(own === -1 ? {} : { own: own + 1 }),
+    })
+    const rest = words.slice(count).map(wordOf)
+    return { name, keys, words: own === -1 ? rest : [this.#toKey(id!), ...rest] }
   }
 }
 
+/** Scripts with their words, under one lease; `finish` of any job, the second takes the next. */
+export interface Drawing {
+  readonly token: string
+  readonly fetch: Promise<Entry>
+  readonly finish: readonly [Entry, Entry]
+}
+
+/** Whatever job it is: its key and its id come first among the words. */
+const ANY = '-'
 /** Where BullMQ's words have the time: behind eleven keys and the prefix, or fourteen and the id. */
 const FETCHED_AT = 12
 const FINISHED_AT = 15
 
-/** In place of a connection: what BullMQ would send is written down, and joins a transaction of ours. */
-function recorder(write: (words: unknown[]) => void): RedisConnection {
-  const runCommand = async (_: string, words: unknown[]): Promise<unknown[]> => {
-    write(words)
+type Said = [name: ScriptName, words: unknown[]]
+
+/** In place of a connection: what BullMQ would send is written down, and becomes part of a step. */
+function recorder(): { readonly client: IRedisTransaction; readonly said: readonly Said[] } {
+  const said: Said[] = []
+  const runCommand = (command: string, words: unknown[]): unknown => {
+    said.push([nameOf(command), words])
     return []
   }
-  return { client: Promise.resolve({ runCommand }) } as unknown as RedisConnection
+  return { client: { runCommand } as unknown as IRedisTransaction, said }
+}
+
+/** As a client of Redis writes it. */
+function wordOf(word: unknown): Word {
+  return word instanceof Uint8Array ? word : String((word as Word | boolean | null) ?? '')
 }

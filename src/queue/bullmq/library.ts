@@ -1,15 +1,26 @@
 // Our own Lua, one library of functions that the server keeps: read from the folder `lua/`, put together
-// in order, and named by what is in it, so that two versions of a relay can share a server.
+// in order with BullMQ's scripts, and named by what is in it, so that two versions of a relay can share a server.
 
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
+import { RedisConnection } from 'bullmq'
 import type { Redis } from 'ioredis'
 
 const FOLDER = join(import.meta.dirname, 'lua')
+/** What moves jobs in our steps: BullMQ's scripts, and how many keys each uses. */
+export const SCRIPTS = {
+  addDelayedJob: 6,
+  addPrioritizedJob: 9,
+  moveToActive: 11,
+  moveToDelayed: 11,
+  moveToFinished: 14,
+} as const
+export type ScriptName = keyof typeof SCRIPTS
+
 /** What the functions are made of; each part uses those before it. */
-const PARTS = ['keys', 'records', 'jobs', 'lanes', 'acts', 'settling', 'leases', 'took']
+const PARTS = ['keys', 'writes', 'records', 'jobs', 'lanes', 'acts', 'settling', 'leases', 'took']
 
 export type FunctionName =
   | 'abandon'
@@ -37,6 +48,7 @@ export type FunctionName =
   | 'renew'
   | 'restore'
   | 'settle'
+  | 'steps'
   | 'suspend'
   | 'took'
   | 'unmark'
@@ -67,7 +79,28 @@ function compose(): Library {
   const parts = PARTS.map((part) => readFileSync(join(FOLDER, 'parts', `${part}.lua`), 'utf8'))
   const files = readdirSync(FOLDER).filter((file) => file.endsWith('.lua'))
   const functions = files.sort().map((file) => readFileSync(join(FOLDER, file), 'utf8'))
-  const text = [...parts, ...functions].join('\n')
+  const text = [...parts, readScripts(), ...functions].join('\n')
   const name = `waypost_${createHash('sha256').update(text).digest('hex').slice(0, 10)}`
   return { name, code: text.replaceAll('NAME_', `${name}_`) }
+}
+
+// BullMQ's scripts as it would send them, each the body of a function: what the server calls KEYS and ARGV for a
+// script are its parameters.
+function readScripts(): string {
+  const written: string[] = []
+  const defineCommand = (command: string, script: { lua: string; numberOfKeys: number }): void => {
+    const name = nameOf(command)
+    if (SCRIPTS[name] === script.numberOfKeys)
+      written.push(`BULLMQ.${name} = function(KEYS, ARGV)\n${script.lua}\nend`)
+  }
+  const loader = RedisConnection.prototype as unknown as { loadCommands(version: string): void }
+  loader.loadCommands.call({ _client: { defineCommand } }, '')
+  if (written.length !== Object.keys(SCRIPTS).length)
+    throw new Error('This version of BullMQ has other scripts')
+  return ['local BULLMQ = {}', ...written].join('\n')
+}
+
+/** Without the version that BullMQ gives it. */
+export function nameOf(command: string): ScriptName {
+  return command.slice(0, command.indexOf(':')) as ScriptName
 }

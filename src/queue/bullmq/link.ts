@@ -12,7 +12,6 @@ import { formatAddress } from './address.ts'
 import type { RedisAddress } from './address.ts'
 import { durabilityOf, readFacts } from './durability.ts'
 import type { Durability, DurabilityWish, ServerFacts } from './durability.ts'
-import { loadBullmq } from './lanes.ts'
 import { loadLibrary } from './library.ts'
 
 export interface LinkOptions {
@@ -107,7 +106,6 @@ export class Link implements AsyncDisposable {
       throw new Error(unreachable(address, reason), { cause: error })
     }
     for (const redis of this.#all()) redis.removeAllListeners('error')
-    for (const redis of [this.work, this.accepting]) await loadBullmq(redis)
     await this.#arrive()
     this.#watch()
   }
@@ -213,10 +211,6 @@ export function unreachable(address: RedisAddress, reason: string): string {
 /** Errors of ioredis carry the whole command; only the words are for people. */
 export function reasonOf(error: Error): string {
   const { code } = error as NodeJS.ErrnoException
-  // A transaction that was discarded: one of its commands was refused, and that is why.
-  const { previousErrors = [] } = error as { readonly previousErrors?: readonly Error[] }
-  if (error.message.startsWith('EXECABORT') && previousErrors.length > 0)
-    return reasonOf(previousErrors[0]!)
   if (error.name === 'MaxRetriesPerRequestError') return 'the connection was lost'
   if (error.message.startsWith("Stream isn't writeable")) return 'no Redis answers there'
   if (error.message.includes('DB index is out of range')) return 'it has no such database'

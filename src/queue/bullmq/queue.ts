@@ -1,6 +1,6 @@
 // The queue in Redis, as the rest of the relay sees it: any number of processes share it. BullMQ keeps the
 // lanes; the record of each message, and what no job store knows of, is ours (see lua/). Every step is
-// one transaction and one round trip.
+// atomic, and shares its round trip with others.
 
 import type { Clock } from '../../base/clock.ts'
 import type { Destination } from '../../mail/destination.ts'

@@ -7,6 +7,7 @@ import { formatReply } from '../../mail/reply.ts'
 import type { Delivery, DeliveryId, LastAttempt, MessageId, NewDelivery } from '../port.ts'
 import type { NewMail, Once, OperatorAct, RecipientResult, Settlement } from '../port.ts'
 import { envelopeOf, isWhole, lastOf } from '../settled.ts'
+import type { Word } from './caller.ts'
 
 /** What never changes of a message. */
 export interface MessageRow {
@@ -66,10 +67,8 @@ export interface AcceptRow {
     readonly after?: string
     readonly outside?: true
   }
-  /** Of content that rides along. */
-  readonly bytes: Uint8Array | undefined
-  /** Fields and values, `m` first. */
-  readonly fields: readonly (string | number)[]
+  /** Content that rides along, else nothing; then fields and values, `m` first. */
+  readonly words: readonly Word[]
 }
 
 const NO_BYTES = new Uint8Array()
@@ -99,18 +98,18 @@ export function acceptRow(
     ...(after === undefined ? {} : { after }),
     deliveries: deliveries.map((delivery, index) => placeOf(delivery, index + 1)),
   }
-  const fields: (string | number)[] = ['m', JSON.stringify(messageOf(mail))]
+  const bytes = chunks === undefined ? (content.bytes ?? NO_BYTES) : NO_BYTES
+  const words: Word[] = [bytes, 'm', JSON.stringify(messageOf(mail))]
   const many = deliveries.length
-  if (many > 1) fields.push('live', many, 'last', many)
-  if (id !== mail.id) fields.push('alias', mail.id)
+  if (many > 1) words.push('live', many, 'last', many)
+  if (id !== mail.id) words.push('alias', mail.id)
   const about = {
     ...(many === 1 ? { one: true } : {}),
     ...(chunks === undefined ? {} : { k: chunks }),
   }
   for (const [index, delivery] of deliveries.entries())
-    fields.push(`d${index + 1}`, JSON.stringify({ ...rowOf(delivery, keeper), ...about }))
-  const bytes = chunks === undefined ? (content.bytes ?? NO_BYTES) : undefined
-  return { given, bytes, fields }
+    words.push(`d${index + 1}`, JSON.stringify({ ...rowOf(delivery, keeper), ...about }))
+  return { given, words }
 }
 
 export function senderOf({ sender }: Envelope): string {

@@ -35,7 +35,7 @@ test('a delivery that was taken and never arrived is handed out again, untried',
   const queue = await world.open()
   await send(queue, world.clock)
   const lease = await claimOne(queue)
-  await lose(wire, queue, '_took', () => queue.take(lease))
+  await lose(wire, queue, '"took"', () => queue.take(lease))
   await queue.release(lease)
   const again = await takeOne(queue)
   expect(again.delivery.last).toBeUndefined()
@@ -50,7 +50,7 @@ test('an outcome that was not answered is written once, and the next delivery is
   const ids = [await send(queue, clock), await send(queue, clock)]
   const { lease, delivery } = await takeOne(queue)
   const settlement = attempt(clock, delivery, delivered)
-  await lose(wire, queue, '_settle', () => queue.settle(delivery, settlement, lease))
+  await lose(wire, queue, '"settle"', () => queue.settle(delivery, settlement, lease))
   await queue.settle(delivery, settlement)
   expect((await queue.trace(ids[0]!))!.entries).toMatchObject([{ state: 'delivered', attempts: 1 }])
   const next = await takeFrom(queue, lease)
@@ -68,7 +68,7 @@ test('an attempt that was written and not answered is one attempt', async () => 
   const { lease, delivery } = await takeOne(queue)
   const [due, later] = [clock.now() + HOUR, clock.now() + 9 * HOUR]
   const settlement = attempt(clock, delivery, (n) => deferred(n, due))
-  await lose(wire, queue, '_settle', () => queue.settle(delivery, settlement, lease))
+  await lose(wire, queue, '"settle"', () => queue.settle(delivery, settlement, lease))
   expect(await queue.settle(delivery, settlement, lease)).toEqual({ kind: 'idle', until: due })
   const once = (await queue.trace(id))!
   expect(once.entries).toMatchObject([{ attempts: 1, next: due }])
@@ -91,7 +91,7 @@ test('what is in hand when the connection is lost stays there', async () => {
   const id = await send(queue, clock)
   await send(queue, clock)
   const { lease, delivery } = await takeOne(queue)
-  await lose(wire, queue, '_took', () => queue.take(lease))
+  await lose(wire, queue, '"took"', () => queue.take(lease))
   await queue.release(lease)
   expect(await statesOf(queue, id)).toEqual(['sending'])
   const other = await takeOne(queue)

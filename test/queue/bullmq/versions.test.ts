@@ -1,5 +1,5 @@
 // The Lua of the engine is a library that the server keeps, named by what is in it: relays of two versions
-// work side by side, and a server that has forgotten it, or BullMQ's scripts, learns it again in the same step.
+// work side by side, and a server that has forgotten it learns it again in the same step.
 
 import { appendFile, cp, mkdtemp, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -57,19 +57,12 @@ test('functions that were flushed are loaded again by the very step that misses 
   expect(world.told.filter(({ kind }) => kind === 'note')).toEqual([])
 })
 
-test('scripts that were flushed are loaded again by the very step that misses them', async () => {
-  await using world = await openWorld(server)
-  const queue = await world.open()
-  await wholeLife(queue, world, async () => void (await world.redis.script('FLUSH')))
-})
-
-test('both at once, while several steps share a transaction', async () => {
+test('they are also while several steps share a call', async () => {
   await using world = await openWorld(server)
   const { clock, redis } = world
   const queue = await world.open()
   const mails = await Promise.all(Array.from({ length: 20 }, () => mailOf(queue, clock, {})))
   await redis.function('FLUSH')
-  await redis.script('FLUSH')
   const ids = await Promise.all(mails.map((mail) => queue.accept(mail)))
   expect(ids).toEqual(mails.map(({ id }) => id))
   expect((await queue.find({}, { limit: 50 })).entries).toHaveLength(20)
@@ -77,13 +70,12 @@ test('both at once, while several steps share a transaction', async () => {
   const taken = [delivery]
   for (let n = 1; n < 20; n++) taken.push(await takeFrom(queue, lease))
   await redis.function('FLUSH')
-  await redis.script('FLUSH')
   await Promise.all(taken.map((each) => queue.settle(each, attempt(clock, each, delivered))))
   for (const id of ids) expect((await queue.trace(id))!.entries).toMatchObject([{ attempts: 1 }])
   expect(await queue.counts('state')).toEqual([])
 })
 
-test('what a step did before it missed something is not done twice', async () => {
+test('a step that missed them is done once', async () => {
   await using world = await openWorld(server)
   const { clock, redis, prefix } = world
   const queue = await world.open()

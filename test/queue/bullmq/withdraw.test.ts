@@ -26,7 +26,7 @@ test('mail whose acceptance was not answered is taken back whole', async () => {
   const queue = await world.open()
   const to = ['bo@far.example', 'cy@other.example']
   const mail = await mailOf(queue, world.clock, { to })
-  await lose(wire, queue, '_accept', () => queue.accept(mail))
+  await lose(wire, queue, '"accept"', () => queue.accept(mail))
   expect(await queue.find({}, { limit: 5 })).toMatchObject({ entries: [] })
   expect(await queue.claim(5)).toEqual([])
   expect(await everything(world)).toEqual([])
@@ -42,7 +42,7 @@ test('large content, a key and a hold do not outlive mail that was taken back', 
   const once = { key: 'otp-1', until: clock.now() + HOUR }
   const content = Buffer.alloc(600_000, 'x')
   const mail = await mailOf(queue, clock, { content, once })
-  await lose(wire, queue, '_accept', () => queue.accept(mail))
+  await lose(wire, queue, '"accept"', () => queue.accept(mail))
   expect(await redis.keys(`${prefix}/c/*`)).toEqual([])
   expect(await queue.counts('state')).toEqual([])
   // Its client sends it again.
@@ -55,7 +55,7 @@ test('mail that is derived from other mail can be handed in again after it was t
   const queue = await world.open()
   const id = 'N0123456789abcdef01234567' as ReturnType<Queue['newId']>
   const mail = await mailOf(queue, world.clock, { id })
-  await lose(wire, queue, '_accept', () => queue.accept(mail))
+  await lose(wire, queue, '"accept"', () => queue.accept(mail))
   const kept = await queue.accept(mail)
   expect(await statesOf(queue, kept)).toEqual(['waiting'])
   expect(await queue.claim(5)).toHaveLength(1)
@@ -65,7 +65,7 @@ test('mail is taken back also when the connection is lost again while it is', as
   await using world = await openWorld(server, wire.url)
   const queue = await world.open()
   const mails = await Promise.all([1, 2, 3].map(() => mailOf(queue, world.clock, {})))
-  wire.loseAnswerTo('_accept')
+  wire.loseAnswerTo('"accept"')
   const accepting = await Promise.allSettled(mails.map((mail) => queue.accept(mail)))
   expect(accepting.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected'])
   wire.loseAnswerTo('_withdraw')
@@ -83,7 +83,7 @@ test('what another process has begun with is not taken back', async () => {
   await using world = await openWorld(server, wire.url)
   const [one, other] = [await world.open(), await world.open()]
   const mail = await mailOf(one, world.clock, {})
-  wire.loseAnswerTo('_accept')
+  wire.loseAnswerTo('"accept"')
   await expect(one.accept(mail)).rejects.toThrow('Cannot write the queue')
   const { delivery } = await takeOne(other)
   wire.mend()

@@ -1,8 +1,5 @@
--- What was written before stays as it is; jobs that do not fit to it go, and content that nobody owns.
+-- What was written before stays as it is; jobs that do not fit to it go.
 local function refuse(value)
-  if call('HEXISTS', messageKey(given.id), 'm') == 0 or call('ZSCORE', P .. '/live', given.id) == false then
-    call('UNLINK', P .. '/c/' .. given.id)
-  end
   if given.outside then abandon(given.id) end
   for _, each in ipairs(given.deliveries) do
     local d = readDelivery(given.id, each.n)
@@ -21,10 +18,10 @@ local function isUsed(once)
   return false
 end
 
--- After the jobs of a message were added and its small content was set: its record and indexes. Whatever
--- may not be accepted loses both again. Given { id, alias, once = { key, until }, after, large, outside, to,
--- from, deliveries = { { n, to, q, p, c, due, alarm } } }; then fields and values of its hash, `m`
--- first.
+-- After the jobs of a message were added: its small content, record and indexes. Whatever may not be accepted
+-- loses its jobs again. Given { id, alias, once = { key, until }, after, large, outside, to, from,
+-- deliveries = { { n, to, q, p, c, due, alarm } } }; then the content, unless it is large; then fields and
+-- values of its hash, `m` first.
 define('accept', function()
   local id, key = given.id, messageKey(given.id)
   if given.after and not call('GET', P .. '/after/' .. given.after) then return refuse({ 'unwanted' }) end
@@ -33,12 +30,13 @@ define('accept', function()
     if earlier then return refuse({ 'accepted', earlier }) end
   end
   local before = call('HGET', key, 'm')
-  if before then return refuse({ before == ARGV[6] and 'accepted' or 'clash', id }) end
+  if before then return refuse({ before == ARGV[7] and 'accepted' or 'clash', id }) end
   -- Its process was silent for so long that what it was storing was swept, or Redis was emptied meanwhile.
   if given.large and call('HGET', P .. '/storing', id) ~= me then return refuse({ 'swept' }) end
   if given.once and isUsed(given.once) then return refuse({ 'used' }) end
 
-  call('HSET', key, unpack(ARGV, 5))
+  if not given.large then call('SET', P .. '/c/' .. id, ARGV[5]) end
+  inParts('HSET', key, ARGV, 6)
   if given.large then call('HDEL', P .. '/storing', id) end
   if given.outside then call('SREM', P .. '/gone', id) end
   writeIndexes(id)
@@ -51,7 +49,7 @@ define('accept', function()
       holdDelivery(id, each.n, d, scope)
       writeDelivery(id, each.n, d)
     else
-      call('ZADD', P .. '/alarm', each.alarm, delivery)
+      rank('/alarm', delivery, each.alarm)
       placeFor(lane, each)
     end
   end

@@ -1,8 +1,8 @@
 -- It is taken until it is settled, and has no place in its lane.
 local function sweepUp(id, n, d, text)
   dropJob(laneOf(d.to), id .. '-' .. n)
-  call('HSET', P .. '/taken', id .. '-' .. n, me)
-  call('ZREM', P .. '/alarm', id .. '-' .. n)
+  setHolder(id .. '-' .. n, me)
+  rank('/alarm', id .. '-' .. n, false)
   return load(id, n, d, text)
 end
 
@@ -30,7 +30,7 @@ define('overdue', function()
     local d, text = readDelivery(id, n)
     if d == nil or d.s ~= nil or holderOf(delivery) then
       -- Whoever has it sets its alarm again.
-      call('ZREM', P .. '/alarm', delivery)
+      rank('/alarm', delivery, false)
     elseif (d.exp <= now) == (given.kind == 'expire') then
       found[#found + 1] = sweepUp(id, n, d, text)
       place(laneOf(d.to))

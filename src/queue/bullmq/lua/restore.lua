@@ -22,7 +22,7 @@ define('restore', function()
     return 'leaving'
   end
   if given.dry then return 'restored' end
-  call('HSET', key, unpack(ARGV, 5))
+  inParts('HSET', key, ARGV, 6)
   if given.once then
     call('HSET', P .. '/once', given.once.key, given.once['until'])
     call('ZADD', P .. '/once-until', given.once['until'], given.once.key)

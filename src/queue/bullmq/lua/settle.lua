@@ -49,7 +49,7 @@ local function settle(id, n, lane, d, lapsed)
     endDelivery(id, n, d)
     if d.s ~= nil then markFree(id, n, d) end
     -- Its lock was lost, so BullMQ has left it.
-    if call('EXISTS', inLane(lane, id .. '-' .. n)) == 1 then dropJob(lane, id .. '-' .. n) end
+    if not finished and call('EXISTS', inLane(lane, id .. '-' .. n)) == 1 then dropJob(lane, id .. '-' .. n) end
   elseif lapsed then
     writeDelivery(id, n, d)
   else
@@ -80,7 +80,7 @@ define('settle', function()
     if ARGV[5] ~= '' and (d or call('EXISTS', messageKey(id)) == 1) then
       addFact(id, n, ARGV[5])
     end
-    if free then call('HDEL', P .. '/taken', delivery) end
+    if free then setHolder(delivery, false) end
     if d then settle(id, n, lane, d, lapsed) end
   end
   if not given.next then
@@ -88,8 +88,8 @@ define('settle', function()
     return ''
   end
   -- From hand to hand the lease has no more and no less than it had.
-  local answer, taken = took(lane, given.next)
   local same = free and holder == given.next
+  local answer, taken = took(lane, given.next, same)
   if free and not (taken and same) then dropHand(holder) end
   if taken and not same then addHand(lane, given.next) end
   return answer

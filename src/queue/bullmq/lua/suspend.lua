@@ -2,8 +2,7 @@
 define('suspend', function()
   for _, lane in ipairs(given.lanes) do
     if given['until'] > now then
-      call('HSET', P .. '/suspended', lane,
-        cjson.encode({ ['until'] = given['until'], site = given.site, reason = given.reason }))
+      suspend(lane, { ['until'] = given['until'], site = given.site, reason = given.reason })
     else
       call('HDEL', P .. '/suspended', lane)
     end

@@ -32,7 +32,7 @@ define('mend', function()
   local mended = 0
   for _, id in ipairs(given.ids) do
     local found = call('HMGET', messageKey(id), 'm', 'last')
-    if not found[1] then call('ZREM', P .. '/live', id) end
+    if not found[1] then rank('/live', id, false) end
     local last = tonumber(found[2] or 1)
     for n = 1, last do
       local d = readDelivery(id, n)

@@ -23,7 +23,7 @@ define('withdraw', function()
       count(d, -#d.r)
       markFree(id, n, d)
       dropJob(laneOf(d.to), id .. '-' .. n)
-      call('ZREM', P .. '/alarm', id .. '-' .. n)
+      rank('/alarm', id .. '-' .. n, false)
       place(laneOf(d.to))
     end
   end
@@ -34,8 +34,8 @@ define('withdraw', function()
     call('ZREM', P .. '/once-until', given.once.key)
   end
   call('DEL', key)
-  call('ZREM', P .. '/live', id)
-  for _, address in ipairs(given.to) do call('ZREM', P .. '/to', address .. '\0' .. id) end
-  call('ZREM', P .. '/from', given.from .. '\0' .. id)
+  rank('/live', id, false)
+  for _, address in ipairs(given.to) do rank('/to', address .. '\0' .. id, false) end
+  rank('/from', given.from .. '\0' .. id, false)
   return 1
 end)

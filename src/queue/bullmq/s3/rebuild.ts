@@ -149,9 +149,9 @@ class Rebuilding {
   async #accept({ id, mail }: Sealed, rows: readonly string[]): Promise<keyof Rebuilt> {
     const { who, dry } = this.#wish
     const ended = rows.flatMap((row) => (/^r\d+$/.test(row) ? [Number(row.slice(1))] : []))
-    const { given, fields } = acceptRow(mail, id, undefined, 0)
-    const words = { ...given, ended, who, dry }
-    const answer = await this.#caller.call(this.#redis, 'restore', words, ...fields, ...rows)
+    const { given, words } = acceptRow(mail, id, undefined, 0)
+    const restore = { ...given, ended, who, dry }
+    const answer = await this.#caller.call(this.#redis, 'restore', restore, ...words, ...rows)
     return answer.value as keyof Rebuilt
   }
 }

@@ -46,6 +46,8 @@ end
 -- What has fallen due joins those that wait to be sent, the oldest first. BullMQ would take up to a
 -- thousand at a time; it is told that it is the year 1970, and a great backlog stops nobody for long.
 local function promote(lane)
+  if promoted[lane] then return end
+  promoted[lane] = true
   local delayed = inLane(lane, 'delayed')
   local due = call('ZRANGEBYSCORE', delayed, '-inf', dueScore(), 'LIMIT', '0', '64')
   if #due == 0 then return end

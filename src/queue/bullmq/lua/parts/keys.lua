@@ -2,32 +2,23 @@
 -- cluster. ARGV: the wall clock, the clock that leases are measured by (both in milliseconds), the
 -- calling process, a JSON object; then raw texts, where a function takes any.
 --
--- In a MULTI, BullMQ's own scripts move jobs first, and ours comes last and sets the record straight:
--- the message's hash is the truth, a job is only a pointer to it.
+-- In a step, BullMQ's own scripts move jobs first, and ours comes last and sets the record straight: the
+-- message's hash is the truth, a job is only a pointer to it.
 local call, P, ARGV, now, steady, me, given
 -- What the caller hears beside its answer: lanes that may be claimed, as "time lane", and events.
 local woken, told
--- Whether any standing hold lies on anything; asked once a call.
-local anyHold
+-- What does not change within a call is asked once: whether any standing hold lies on anything, any lane is
+-- suspended, or any lease has lapsed; where lanes stand; and what has fallen due was promoted.
+local anyHold, anySuspended, anyLapsed, places, promoted
+-- What BullMQ's script has just done: moved this job to active, and ended the one it was told of.
+local moved, finished
 
 local function begin(keys, args)
   call, P, ARGV = redis.call, keys[1], args
   now, steady, me = tonumber(args[1]), tonumber(args[2]), args[3]
   given = cjson.decode(args[4])
-  woken, told, anyHold = {}, {}, nil
-end
-
--- Makes a function of the library. Those that take mail in are refused when the server's memory is
--- full; all others go on, because they bring to an end what was taken.
-local function define(name, body, flags)
-  redis.register_function({
-    function_name = 'NAME_' .. name,
-    callback = function(keys, args)
-      begin(keys, args)
-      return { body(), woken, told }
-    end,
-    flags = flags or { 'allow-oom' },
-  })
+  woken, told, places, promoted = {}, {}, {}, {}
+  anyHold, anySuspended, anyLapsed, moved, finished = nil, nil, nil, nil, nil
 end
 
 -- A lane is named for its destination; ":" divides BullMQ's keys, so it is written otherwise.

@@ -13,7 +13,9 @@ local function inBand(band)
 end
 
 local function placeOf(lane)
-  local text = call('HGET', P .. '/place', lane)
+  local text = places[lane]
+  if text == nil then text = call('HGET', P .. '/place', lane) end
+  places[lane] = text
   if not text then return nil end
   local band, score = string.match(text, '^(%d) (.*)$')
   return tonumber(band), tonumber(score)
@@ -23,6 +25,7 @@ local function leavePlace(lane, band)
   if not band then return end
   call('ZREM', inBand(band), lane)
   call('HDEL', P .. '/place', lane)
+  places[lane] = false
 end
 
 local function setPlace(lane, before, band, score)
@@ -30,7 +33,8 @@ local function setPlace(lane, before, band, score)
   if not before then call('SADD', P .. '/lanes', lane) end
   local text = string.format('%.17g', score)
   call('ZADD', inBand(band), text, lane)
-  call('HSET', P .. '/place', lane, band .. ' ' .. text)
+  places[lane] = band .. ' ' .. text
+  call('HSET', P .. '/place', lane, places[lane])
 end
 
 -- Turns of the same millisecond are told apart by what is left of a double's bits.
@@ -38,7 +42,18 @@ local function turn()
   return now + (call('INCR', P .. '/turn') % FRACTION) / FRACTION
 end
 
+local function isAnySuspended()
+  if anySuspended == nil then anySuspended = call('EXISTS', P .. '/suspended') == 1 end
+  return anySuspended
+end
+
+local function suspend(lane, stop)
+  call('HSET', P .. '/suspended', lane, cjson.encode(stop))
+  anySuspended = true
+end
+
 local function suspendedUntil(lane)
+  if not isAnySuspended() then return 0 end
   local text = call('HGET', P .. '/suspended', lane)
   if not text then return 0 end
   local time = cjson.decode(text)['until']

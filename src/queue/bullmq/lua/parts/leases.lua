@@ -2,7 +2,16 @@
 -- delivery who has it: a lease "process.n", "process.0" when its lease was given back meanwhile, or
 -- "process" when a sweep has it.
 
-local function isAlive(lease)
+local function isAnyLapsed()
+  if anyLapsed == nil then
+    anyLapsed = #call('ZRANGEBYSCORE', P .. '/leases', '-inf', steady, 'LIMIT', 0, 1) > 0
+  end
+  return anyLapsed
+end
+
+-- `exists`: something is still in its hand.
+local function isAlive(lease, exists)
+  if exists and not isAnyLapsed() then return true end
   local time = call('ZSCORE', P .. '/leases', lease)
   return time and tonumber(time) > steady
 end
@@ -40,7 +49,7 @@ end
 local function giveBack(delivery, holder, unseen)
   local id, n = splitDelivery(delivery)
   local d = readDelivery(id, n)
-  call('HDEL', P .. '/taken', delivery)
+  setHolder(delivery, false)
   dropHand(holder)
   if d == nil then return end
   local pending = d.pend

@@ -52,24 +52,13 @@ local function addFact(id, n, text)
   call('HSET', messageKey(id), factName(id, n), text)
 end
 
--- Recipients of a queue that wait for a destination, by both names; and those that are held.
-local function count(d, by)
-  local what = d.q .. ' ' .. d.to
-  if call('HINCRBY', P .. '/count', what, by) <= 0 then call('HDEL', P .. '/count', what) end
-end
-
 local function countHeld(by)
   if by ~= 0 then call('INCRBY', P .. '/held', by) end
 end
 
 local function setAlarm(id, n, d)
   local member = id .. '-' .. n
-  if d.s ~= nil then return call('ZREM', P .. '/alarm', member) end
-  call('ZADD', P .. '/alarm', math.min(d.exp, d.warn or d.exp), member)
-end
-
-local function holderOf(delivery)
-  return call('HGET', P .. '/taken', delivery)
+  rank('/alarm', member, d.s == nil and math.min(d.exp, d.warn or d.exp))
 end
 
 local function earliestDue(id, n, d)
@@ -116,36 +105,36 @@ end
 
 -- Content that rides along goes with the last delivery; what is kept in pieces has a count of them.
 local function dropContent(id, chunks)
-  if chunks == nil then return call('UNLINK', P .. '/c/' .. id) end
+  if chunks == nil then return unlink(P .. '/c/' .. id) end
   -- It lives elsewhere: whoever can remove it there is told.
   if chunks == 0 then
     call('HDEL', P .. '/partly', id)
     return call('SADD', P .. '/gone', id)
   end
-  for i = 0, chunks - 1 do call('UNLINK', P .. '/c/' .. id .. '/' .. i) end
+  for i = 0, chunks - 1 do unlink(P .. '/c/' .. id .. '/' .. i) end
 end
 
 -- Nobody is storing it elsewhere any more: unless it was accepted and waits, its content goes.
 local function abandon(id)
   call('HDEL', P .. '/storing', id)
-  if not call('ZSCORE', P .. '/live', id) then call('SADD', P .. '/gone', id) end
+  if not isLive(id) then call('SADD', P .. '/gone', id) end
 end
 
 -- How a message is found again: given { alias, to, from }.
 local function writeIndexes(id)
   if given.alias then call('SET', P .. '/alias/' .. given.alias, id) end
-  call('ZADD', P .. '/live', '0', id)
-  for _, address in ipairs(given.to) do call('ZADD', P .. '/to', '0', address .. '\0' .. id) end
-  call('ZADD', P .. '/from', '0', given.from .. '\0' .. id)
+  rank('/live', id, '0')
+  for _, address in ipairs(given.to) do rank('/to', address .. '\0' .. id, '0') end
+  rank('/from', given.from .. '\0' .. id, '0')
 end
 
 local function endDelivery(id, n, d)
   local key = messageKey(id)
   call('HDEL', key, 'd' .. n)
-  call('ZREM', P .. '/alarm', id .. '-' .. n)
+  rank('/alarm', id .. '-' .. n, false)
   if not d.one and call('HINCRBY', key, 'live', '-1') > 0 then return end
-  call('ZREM', P .. '/live', id)
-  call('ZADD', P .. '/done', '0', id)
+  rank('/live', id, false)
+  rank('/done', id, '0')
   dropContent(id, d.k)
 end
 
@@ -158,7 +147,7 @@ local function endRecipient(id, r, n, d, fields)
   row.to, row.q, row.due = d.to, d.q, nil
   writeRecipient(id, r, d, row)
   exclude(d.r, r)
-  count(d, '-1')
+  count(d, -1)
   if d.s == HELD then countHeld(-1) end
   -- Where its content lives it is to be noted, while others of the message go on.
   if d.k == 0 and not (d.one and #d.r == 0) then call('HINCRBY', P .. '/partly', id, 1) end

@@ -17,12 +17,6 @@ local function load(id, n, d, text)
   return { 'loaded', id, n, text, call('HGET', messageKey(id), 'm'), rowsOf(id, n, d), content }
 end
 
--- The first of the active is what was fetched last: just now, when it is in nobody's hand yet.
-local function fetched(lane)
-  local delivery = call('LINDEX', inLane(lane, 'active'), '0')
-  return delivery and not holderOf(delivery) and delivery or nil
-end
-
 -- BullMQ hands nothing out of a lane that was paused, or limited, with its own means. Nobody asks it
 -- again for a while, and admins see why.
 local STOPPED = 60000
@@ -34,15 +28,15 @@ end
 
 local function suspendStopped(lane)
   local stop = { ['until'] = now + STOPPED, reason = 'the lane was paused or limited by the means of BullMQ' }
-  call('HSET', P .. '/suspended', lane, cjson.encode(stop))
+  suspend(lane, stop)
   place(lane)
   return now + STOPPED
 end
 
--- What the lease is answered; and whether it has one more in hand.
-local function took(lane, lease)
-  local delivery = fetched(lane)
-  if not isAlive(lease) then
+-- What the lease is answered; and whether it has one more in hand. `exists`: it had something until now.
+local function took(lane, lease, exists)
+  local delivery = moved
+  if not isAlive(lease, exists) then
     if delivery then
       putBack(lane, delivery, readDelivery(splitDelivery(delivery)) or { p = 100 })
       place(lane)
@@ -63,7 +57,7 @@ local function took(lane, lease)
     return { 'again' }, false
   end
   -- Most often nothing at all is stopped.
-  if call('EXISTS', P .. '/suspended', P .. '/holds') > 0 then
+  if isAnySuspended() or isAnyHold() then
     if suspendedUntil(lane) > now then
       putBack(lane, delivery, d)
       return { 'idle', asText(idleUntil(lane)) }, false
@@ -74,7 +68,7 @@ local function took(lane, lease)
       return { 'again' }, false
     end
   end
-  call('HSET', P .. '/taken', delivery, lease)
+  setHolder(delivery, lease)
   if d.by == me then return { 'fresh', id, n }, true end
   return load(id, n, d, text), true
 end

@@ -1,0 +1,118 @@
+-- Writes that the steps of a call have in common are put together and made once, at its end: what was said last
+-- counts, and whoever reads within the call is told it.
+local ranks, holders, sums, unlinked
+
+local function beginWrites()
+  ranks, holders, sums, unlinked = {}, {}, {}, {}
+end
+
+-- In a sorted set; `false` as score when it leaves.
+local function rank(set, member, score)
+  local members = ranks[set]
+  if not members then
+    members = {}
+    ranks[set] = members
+  end
+  members[member] = score
+end
+
+local function isLive(id)
+  local score = ranks['/live'] and ranks['/live'][id]
+  if score ~= nil then return score ~= false end
+  return call('ZSCORE', P .. '/live', id) ~= false
+end
+
+-- Whoever has the delivery in hand: see leases.
+local function holderOf(delivery)
+  local holder = holders[delivery]
+  if holder ~= nil then return holder end
+  return call('HGET', P .. '/taken', delivery)
+end
+
+-- `false` when nobody has it.
+local function setHolder(delivery, holder)
+  holders[delivery] = holder
+end
+
+-- Recipients of a queue that wait for a destination, by both names.
+local function count(d, by)
+  local what = d.q .. ' ' .. d.to
+  sums[what] = (sums[what] or 0) + by
+end
+
+local function unlink(key)
+  unlinked[#unlinked + 1] = key
+end
+
+-- Of one command; it is even.
+local WORDS = 1000
+
+local function inParts(command, key, words, from)
+  for at = from or 1, #words, WORDS do
+    call(command, key, unpack(words, at, math.min(at + WORDS - 1, #words)))
+  end
+end
+
+local function writeRanks(set, members)
+  local added, removed = {}, {}
+  for member, score in pairs(members) do
+    if score then
+      added[#added + 1] = score
+      added[#added + 1] = member
+    else
+      removed[#removed + 1] = member
+    end
+  end
+  inParts('ZADD', P .. set, added)
+  inParts('ZREM', P .. set, removed)
+end
+
+local function writeHolders()
+  local taken, left = {}, {}
+  for delivery, holder in pairs(holders) do
+    if holder then
+      taken[#taken + 1] = delivery
+      taken[#taken + 1] = holder
+    else
+      left[#left + 1] = delivery
+    end
+  end
+  inParts('HSET', P .. '/taken', taken)
+  inParts('HDEL', P .. '/taken', left)
+end
+
+local function writeSums()
+  for what, by in pairs(sums) do
+    if by ~= 0 and call('HINCRBY', P .. '/count', what, string.format('%.0f', by)) <= 0 then
+      call('HDEL', P .. '/count', what)
+    end
+  end
+end
+
+local function endWrites()
+  for set, members in pairs(ranks) do writeRanks(set, members) end
+  writeHolders()
+  writeSums()
+  for at = 1, #unlinked, WORDS do call('UNLINK', unpack(unlinked, at, math.min(at + WORDS - 1, #unlinked))) end
+end
+
+-- The functions by name.
+local bodies = {}
+
+-- Makes a function of the library. Those that take mail in are refused when the server's memory is
+-- full; all others go on, because they bring to an end what was taken.
+local function define(name, body, flags)
+  bodies[name] = body
+  redis.register_function({
+    function_name = 'NAME_' .. name,
+    callback = function(keys, args)
+      begin(keys, args)
+      beginWrites()
+      local ok, value = pcall(body)
+      endWrites()
+      if not ok then error(value, 0) end
+      return { value, woken, told }
+    end,
+    flags = flags or { 'allow-oom' },
+  })
+end
