@@ -205,7 +205,7 @@ function describeNotice(fate: NoticeFate): string {
 export function explainNow(trace: Trace, now: number): string[] {
   return trace.entries.flatMap((entry) => [
     `${entry.to}: ${describeState(entry, now)}`,
-    ...suspensionsOf(trace, entry, now),
+    ...stopsOf(trace, entry, now),
   ])
 }
 
@@ -240,14 +240,18 @@ function heldBy({ held }: Entry): string {
   return held === undefined ? '' : ` by ${held.who}${held.why === '' ? '' : `: ${held.why}`}`
 }
 
-function suspensionsOf({ suspended }: Trace, entry: Entry, now: number): string[] {
-  if (entry.state !== 'waiting') return []
-  return suspended
-    .filter(({ lane, until }) => lane === entry.destination && until > now)
+function stopsOf({ suspended, busy = [] }: Trace, entry: Entry, now: number): string[] {
+  const { state, destination, next } = entry
+  if (state !== 'waiting') return []
+  const stops = suspended
+    .filter(({ lane, until }) => lane === destination && until > now)
     .map(
       ({ lane, site, until, reason }) =>
         `    ${site ?? lane} is suspended until ${isoSeconds(until)} (${relative(until, now)}): ${reason}`,
     )
+  if (stops.length > 0 || next === undefined || next > now || !busy.includes(destination))
+    return stops
+  return [`    all connections that the site of ${destination} may have are in use`]
 }
 
 const INDENT = 26

@@ -256,6 +256,8 @@ export interface Trace {
   readonly entries: readonly Entry[]
   /** Why each lane that it waits in does not run, by destination. */
   readonly suspended: readonly Suspension[]
+  /** Of these, where the engine can tell: lanes whose site has no connection left for anybody who delivers. */
+  readonly busy?: readonly Destination[]
 }
 
 export interface Suspension {

@@ -110,6 +110,16 @@ test('a suspended lane says until when it waits and why', () => {
   )
 })
 
+test('a due recipient whose site has no connection left says so, and one that is not due does not', () => {
+  const trace = traceOf([ACCEPTED], { busy: [LANE] })
+  expect(explain(trace, AT + 300_000).at(-1)).toBe(
+    '    all connections that the site of far.example may have are in use',
+  )
+  expect(explain(trace, AT).at(-1)).toContain('next in 5m')
+  const busy = ['other.example' as Destination]
+  expect(explain({ ...trace, busy }, AT + 300_000).at(-1)).toContain('due since')
+})
+
 test('an act names who did it and why, and a held recipient says so', () => {
   const trace = traceOf([
     { kind: 'act', at: AT, act: 'hold', delivery: DELIVERY, who: 'ana', why: 'their outage' },

@@ -61,6 +61,7 @@ export function printTrace(context: Context, trace: Trace, json: boolean): void 
     for (const fact of trace.facts) context.print(jsonFact(id, fact))
     for (const entry of trace.entries) context.print(jsonNow(entry))
     for (const each of trace.suspended) context.print(jsonLine({ id, fact: 'suspended', ...each }))
+    for (const lane of trace.busy ?? []) context.print(jsonLine({ id, fact: 'busy', lane }))
     return
   }
   context.print(`Message ${printable(trace.id)}\n`)

@@ -4,6 +4,7 @@
 import type { Redis } from 'ioredis'
 
 import type { Clock } from '../../base/clock.ts'
+import type { Destination } from '../../mail/destination.ts'
 import { LIVE } from '../fits.ts'
 import { numberAt, parseId } from '../ids.ts'
 import type {
@@ -18,10 +19,12 @@ import type {
 } from '../port.ts'
 import type { Page, ProcessEntry, StandingHold, Suspension, Trace } from '../port.ts'
 import { find, messageOf, readMessages } from './find.ts'
-import { destinationOf } from './keys.ts'
+import { destinationOf, laneOf } from './keys.ts'
 import type { DeliveryRow, MessageRow } from './rows.ts'
 import type { Said } from './process.ts'
 import type { LeaseTime } from './time.ts'
+
+const CALM = 'Redis was restarted, and whoever was at work says first what came of it'
 
 export class Reading {
   #redis: Redis
@@ -51,7 +54,7 @@ export class Reading {
       id,
       facts: [acceptedFact(id, fields), ...(await Promise.all(facts))],
       entries,
-      suspended: await this.#suspensionsOf(entries),
+      ...(await this.#stopsOf(entries)),
     }
   }
 
@@ -157,11 +160,34 @@ export class Reading {
     })
   }
 
-  async #suspensionsOf(entries: readonly Entry[]): Promise<Suspension[]> {
-    const lanes = new Set(
-      entries.filter(({ next }) => next !== undefined).map((e) => e.destination),
+  async #stopsOf(entries: readonly Entry[]): Promise<Pick<Trace, 'suspended' | 'busy'>> {
+    const waiting = entries.filter(({ next }) => next !== undefined)
+    const lanes = new Set(waiting.map(({ destination }) => destination))
+    if (lanes.size === 0) return { suspended: [] }
+    const suspended = (await this.suspensions()).filter(({ lane }) => lanes.has(lane))
+    return {
+      suspended: [...(await this.#calmIn(lanes)), ...suspended],
+      busy: await this.#busyOf([...lanes]),
+    }
+  }
+
+  /** Nothing is claimed for a time after the server was restarted. */
+  async #calmIn(lanes: Iterable<Destination>): Promise<Suspension[]> {
+    const calm = Number(await this.#redis.get(this.#key('calm'))) - this.#time.now()
+    if (calm <= 0) return []
+    const until = this.#clock.now() + calm
+    return Array.from(lanes, (lane) => ({ lane, until, reason: CALM }))
+  }
+
+  async #busyOf(lanes: readonly Destination[]): Promise<Destination[]> {
+    const processes = await this.processes()
+    const able = processes.filter(({ isDead, roles }) => !isDead && roles.includes('deliver'))
+    if (able.length === 0) return []
+    const names = lanes.map(laneOf)
+    const full = await Promise.all(
+      able.map(({ id }) => this.#redis.smismember(this.#key(`full/${id}`), names)),
     )
-    return lanes.size === 0 ? [] : (await this.suspensions()).filter(({ lane }) => lanes.has(lane))
+    return lanes.filter((_, at) => full.every((each) => each[at] === 1))
   }
 
   #stillSuspended(all: readonly (readonly [string, string])[]): Suspension[] {

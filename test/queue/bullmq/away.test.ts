@@ -113,10 +113,17 @@ test('for one lease after a restart nothing is claimed and nothing counts as sta
   const { clock } = world
   const [one, other] = [await world.open(), await world.open()]
   const id = await send(one, clock)
-  await send(one, clock, { to: ['x@other.example'] })
+  const waiting = await send(one, clock, { to: ['x@other.example'] })
   const { lease, delivery } = await takeOne(one)
   await restart(one, other)
 
+  expect((await other.trace(waiting))!.suspended).toEqual([
+    {
+      lane: 'other.example',
+      until: clock.now() + LEASE,
+      reason: 'Redis was restarted, and whoever was at work says first what came of it',
+    },
+  ])
   expect(await other.claim(5)).toEqual([])
   expect(await other.nextDue()).toBe(clock.now() + LEASE)
   clock.pass(LEASE - 1)
@@ -127,6 +134,7 @@ test('for one lease after a restart nothing is claimed and nothing counts as sta
   await one.settle(delivery, attempt(clock, delivery, delivered))
   expect(await statesOf(other, id)).toEqual(['delivered'])
   clock.pass(1)
+  expect((await other.trace(waiting))!.suspended).toEqual([])
   expect((await other.claim(5)).map(({ lane }) => lane)).toEqual(['other.example'])
   expect((await other.trace(id))!.facts.map(({ kind }) => kind)).toEqual(['accepted', 'settled'])
 })

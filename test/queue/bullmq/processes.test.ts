@@ -11,7 +11,7 @@ import type { ProcessEntry } from '../../../src/queue/port.ts'
 import { until } from '../../peers/patience.ts'
 import { startRedis, type RedisServer } from '../../peers/redis.ts'
 import { attempt, claimOne, deferred, delivered, HOUR, send, statesOf } from '../mail.ts'
-import { takeFrom, takeOne, WHO } from '../mail.ts'
+import { lane, takeFrom, takeOne, WHO } from '../mail.ts'
 import { aboutOf, LEASE, openWorld, ROUND } from './world.ts'
 
 let server: RedisServer
@@ -51,6 +51,27 @@ test('each process is in the list with what it does, what it has and when it was
   })
   expect(Object.keys(first!)).not.toContain('home')
   expect(await one.processes()).toEqual([first, second])
+})
+
+test('a trace says of a lane that it has no connection left when that is so for all who deliver', async () => {
+  await using world = await openWorld(server)
+  const { clock } = world
+  const [one, other] = [await world.open(), await world.open()]
+  await world.open({ about: () => aboutOf({ roles: ['listen', 'admin'] }) })
+  const id = await send(one, clock, { to: ['a@far.example', 'b@other.example'] })
+  const busy = async (): Promise<unknown> => (await one.trace(id))!.busy
+  one.full([lane('far.example'), lane('other.example')], true)
+  await until(
+    async () => (await world.redis.keys(`${world.prefix}/full/*`)).length === 1,
+    () => 'what is full to be told',
+  )
+  expect(await busy()).toEqual([])
+  other.full([lane('far.example')], true)
+  await until(
+    async () => (await world.redis.keys(`${world.prefix}/full/*`)).length === 2,
+    () => 'what is full to be told',
+  )
+  expect(await busy()).toEqual(['far.example'])
 })
 
 test('a process says anew what it is when that has changed', async () => {
