@@ -159,9 +159,12 @@ export async function runRelay(settings: Settings): Promise<number> {
   return 0
 }
 
-function doing({ listeners }: Status): string {
-  if (listeners.length === 0) return 'takes no mail in: WAYPOST_ROLES leaves out listen'
-  return `accepts mail on ${listeners.map(formatListener).join(' ')}`
+function doing({ listeners, admin }: Status): string {
+  const mail =
+    listeners.length === 0
+      ? 'takes no mail in: WAYPOST_ROLES leaves out listen'
+      : `accepts mail on ${listeners.map(formatListener).join(' ')}`
+  return admin === undefined ? mail : `${mail}; /readyz and /metrics are at ${admin}`
 }
 
 // A terminal shows them in the picture.

@@ -22,10 +22,9 @@ local function messageOf(failure)
   return type(failure) == 'table' and failure.err or tostring(failure)
 end
 
--- What many have asked for, one after the other, and none of it stops another: given { keys = { keys, own =
--- which of them comes first among the words }, list = { name, count of its words, what it is given or, for a
--- script of BullMQ, which keys } }. Answers what each
--- answers, and what went wrong as { index, message }.
+-- What many have asked for, one after the other, and none of it stops another. Given { keys = { keys, own = which of
+-- them comes first among the words }, list = { name, count of its words, what it is given or, for a script of
+-- BullMQ, which keys } }; then the words. Answers what each answers, and what went wrong as { index, message }.
 define('steps', function()
   local entries, keys, words = given.list, given.keys, ARGV
   local at, values, failures = 5, {}, {}
