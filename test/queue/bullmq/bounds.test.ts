@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 
 import type { Destination } from '../../../src/mail/destination.ts'
 import type { Lease, Queue } from '../../../src/queue/port.ts'
+import { until } from '../../peers/patience.ts'
 import { startRedis, type RedisServer } from '../../peers/redis.ts'
 import { mailOf, HOUR, send } from '../mail.ts'
 import { LEASE, openWorld, type World } from './world.ts'
@@ -74,13 +75,18 @@ test('a claim and a look go past 5000 lanes that wait elsewhere in steps of a th
 
 test('a claim passes 3000 full lanes once, and the next goes on where it was', async () => {
   await using world = await openWorld(server)
-  const { clock, redis } = world
+  const { clock, redis, prefix } = world
   const queue = await world.open(RELAXED)
   for (let n = 0; n < 6; n++) {
     await fill(queue, world, lanes(3000).slice(n * 500, (n + 1) * 500))
     clock.pass(1500)
   }
   queue.full(lanes(3000), true)
+  const told = `${prefix}/full/${(await queue.processes())[0]!.id}`
+  await until(
+    async () => (await redis.scard(told)) === 3000,
+    () => 'full lanes to be told',
+  )
   const claimLast = async (): Promise<void> => {
     expect((await queue.claim(10)).map(({ lane }) => lane)).toEqual(['last.example'])
   }
