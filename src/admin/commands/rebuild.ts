@@ -37,8 +37,8 @@ async function rebuildQueue(context: Context, { dryRun, json }: Options): Promis
     who: context.who,
     dry: dryRun === true,
     signal: context.signal,
-    broken: (name, why) =>
-      context.complain(`waypost: Cannot restore ${printable(`"${name}": ${why}`)}\n`),
+    broken: (object, why) =>
+      context.complain(`waypost: Cannot restore ${printable(`${object}: ${why}`)}\n`),
     progress: (so) => {
       if (context.clock.now() - told < EVERY) return
       told = context.clock.now()

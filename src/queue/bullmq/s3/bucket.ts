@@ -76,6 +76,11 @@ export class Bucket {
     })
   }
 
+  /** Where an object is, as tools for buckets want it. */
+  placeOf(name: string): string {
+    return `s3://${this.#bucket}/${this.#base}${name}`
+  }
+
   /** Why it cannot be used now. */
   get trouble(): string | undefined {
     return this.#trouble

@@ -25,7 +25,7 @@ export interface RebuildWish extends RemoteOptions {
   readonly dry: boolean
   readonly signal: AbortSignal
   /** An object of which nothing can be made, and why. */
-  readonly broken: (name: string, why: string) => void
+  readonly broken: (object: string, why: string) => void
   /** Called with each page. */
   readonly progress: (rebuilt: Rebuilt) => void
 }
@@ -119,7 +119,7 @@ class Rebuilding {
     } catch (error) {
       // Redis or the bucket has gone: nothing is wrong with the object.
       if (error instanceof QueueError) throw error
-      this.#wish.broken(id, (error as Error).message)
+      this.#wish.broken(this.#bucket.placeOf(id), (error as Error).message)
       return 'broken'
     }
   }
