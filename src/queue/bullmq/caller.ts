@@ -79,14 +79,17 @@ export class Caller {
     confirm?: () => Promise<void>,
   ): Promise<Steps> {
     const keys = new Map<SharedKeys, number>()
+    const raw: Word[] = []
     const list = entries.map((entry) => {
-      if ('given' in entry) return [entry.name, entry.words.length, entry.given]
+      const before = raw.length
+      if ('given' in entry) raw.push(JSON.stringify(entry.given))
+      for (const word of entry.words) raw.push(word)
+      const count = raw.length - before
+      if ('given' in entry) return [entry.name, count]
       if (!keys.has(entry.keys)) keys.set(entry.keys, keys.size + 1)
-      return [entry.name, entry.words.length, keys.get(entry.keys)!]
+      return [entry.name, count, keys.get(entry.keys)!]
     })
-    const given = { keys: [...keys.keys()], list }
-    const raw = entries.flatMap((entry) => entry.words)
-    const words = this.#words(given, raw)
+    const words = this.#words({ keys: [...keys.keys()], list }, raw)
     const { value, woken, told } = await this.#call(redis, async () => {
       const reply = functionsOf(redis).fcallBuffer(`${this.#library}_steps`, 1, words)
       return (await Promise.all([reply, confirm?.()]))[0]

@@ -89,6 +89,38 @@ test('an outcome that cannot be written is an error of that attempt alone', asyn
   expect(await queue.counts('destination')).toEqual([{ key: 'far.example', count: 1 }])
 })
 
+test('words that Redis cannot read are an error of one step alone', async () => {
+  await using world = await openWorld(server)
+  const { clock } = world
+  const queue = await world.open()
+  for (let n = 0; n < 6; n++) await send(queue, clock)
+  const taken = await takeAll(queue, 6)
+  const half = '\ud83d'
+  const settling = taken.map((each, at) => {
+    const text = at === 2 ? `half a character: ${half}` : 'later'
+    const due = clock.now() + HOUR
+    return queue.settle(
+      each,
+      attempt(clock, each, (n) => deferred(n, due, text)),
+    )
+  })
+  const settled = await Promise.allSettled(settling)
+  expect(settled.flatMap(({ status }, at) => (status === 'rejected' ? [at] : []))).toEqual([2])
+})
+
+test('mail that is accepted again while its time is up is not sent as well', async () => {
+  await using world = await openWorld(server)
+  const { clock } = world
+  const queue = await world.open()
+  const mail = await mailOf(queue, clock, {})
+  await queue.accept(mail)
+  clock.pass(30 * 24 * HOUR)
+  const [expired] = await queue.overdue('expire', 10)
+  expect(expired).toMatchObject({ message: mail.id })
+  expect(await queue.accept(mail)).toBe(mail.id)
+  expect(await queue.claim(1)).toEqual([])
+})
+
 test('the same mail twice in one call is one message', async () => {
   await using world = await openWorld(server)
   const { clock, redis, prefix } = world

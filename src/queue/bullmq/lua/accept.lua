@@ -1,10 +1,12 @@
--- What was written before stays as it is; jobs that do not fit to it go.
+-- What was written before stays as it is; jobs that do not fit to it go, and those of deliveries that a sweep has.
 local function refuse(value)
   if given.outside then abandon(given.id) end
   for _, each in ipairs(given.deliveries) do
     local d = readDelivery(given.id, each.n)
-    local lane = laneOf(each.to)
-    if d == nil or d.s ~= nil or d.to ~= each.to then dropJob(lane, given.id .. '-' .. each.n) end
+    local delivery, lane = given.id .. '-' .. each.n, laneOf(each.to)
+    local holder = holderOf(delivery)
+    local swept = holder and not string.find(holder, '.', 1, true)
+    if d == nil or d.s ~= nil or d.to ~= each.to or swept then dropJob(lane, delivery) end
     place(lane)
   end
   return value

@@ -12,9 +12,9 @@ local function runScript(name, shared, words, from, to)
   return 0
 end
 
-local function runBody(body, its, words, from, to)
-  given, ARGV = its, { words[1], words[2], words[3], '' }
-  for at = from, to do ARGV[#ARGV + 1] = words[at] end
+local function runBody(body, words, from, to)
+  given, ARGV = cjson.decode(words[from]), { words[1], words[2], words[3], '' }
+  for at = from + 1, to do ARGV[#ARGV + 1] = words[at] end
   return body()
 end
 
@@ -23,19 +23,20 @@ local function messageOf(failure)
 end
 
 -- What many have asked for, one after the other, and none of it stops another. Given { keys = { keys, own = which of
--- them comes first among the words }, list = { name, count of its words, what it is given or, for a script of
--- BullMQ, which keys } }; then the words. Answers what each answers, and what went wrong as { index, message }.
+-- them comes first among the words }, list = { name, count of its words, which keys for a script of BullMQ } };
+-- then the words, the first for a function of ours is what it is given. Answers what each answers, and
+-- what went wrong as { index, message }.
 define('steps', function()
   local entries, keys, words = given.list, given.keys, ARGV
   local at, values, failures = 5, {}, {}
   for i, entry in ipairs(entries) do
-    local name, to, its = entry[1], at + entry[2] - 1, entry[3]
+    local name, to, which = entry[1], at + entry[2] - 1, entry[3]
     local ok, value
-    if bodies[name] then
-      ok, value = pcall(runBody, bodies[name], its, words, at, to)
-      moved, finished = nil, nil
+    if which then
+      ok, value = pcall(runScript, name, keys[which], words, at, to)
     else
-      ok, value = pcall(runScript, name, keys[its], words, at, to)
+      ok, value = pcall(runBody, bodies[name], words, at, to)
+      moved, finished = nil, nil
     end
     values[i] = ok and value or 0
     if not ok then failures[#failures + 1] = { i, messageOf(value) } end
