@@ -52,6 +52,13 @@ async function onPath(...names: string[]): Promise<string | undefined> {
   return undefined
 }
 
+/** Whether the program, or the one on PATH, can say when what was written is synced. */
+export async function hasWaitaof(program?: string): Promise<boolean> {
+  const { stdout } = await run(program ?? (await redisProgram()), ['--version'])
+  const [major = 0, minor = 0] = (/v=(\d+)\.(\d+)/.exec(stdout) ?? []).slice(1).map(Number)
+  return major > 7 || (major === 7 && minor >= 2)
+}
+
 /** Starts one that syncs every write, and resolves when it answers. */
 export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
   const program = options.program ?? (await redisProgram())
