@@ -52,11 +52,32 @@ async function onPath(...names: string[]): Promise<string | undefined> {
   return undefined
 }
 
-/** Whether the program, or the one on PATH, can say when what was written is synced. */
-export async function hasWaitaof(program?: string): Promise<boolean> {
-  const { stdout } = await run(program ?? (await redisProgram()), ['--version'])
-  const [major = 0, minor = 0] = (/v=(\d+)\.(\d+)/.exec(stdout) ?? []).slice(1).map(Number)
-  return major > 7 || (major === 7 && minor >= 2)
+/** One that can say when what was written is synced: what WAYPOST_TEST_REDIS names, or is on PATH. */
+export async function waitaofProgram(): Promise<string | undefined> {
+  const named = process.env['WAYPOST_TEST_REDIS']
+  for (const program of [named, await onPath('redis-server'), await onPath('valkey-server')]) {
+    if (program === undefined) continue
+    const { stdout } = await run(program, ['--version'])
+    const [major = 0, minor = 0] = (/v=(\d+)\.(\d+)/.exec(stdout) ?? []).slice(1).map(Number)
+    if (major > 7 || (major === 7 && minor >= 2)) return program
+  }
+  return undefined
+}
+
+/** A server, and a replica that has begun to follow it. */
+export async function startPair(options: RedisOptions = {}): Promise<[RedisServer, RedisServer]> {
+  await using parts = new AsyncDisposableStack()
+  const master = parts.use(await startRedis(options))
+  const settings = { ...options.settings, replicaof: `127.0.0.1 ${master.port}` }
+  const replica = parts.use(await startRedis({ ...options, settings }))
+  const redis = await master.client()
+  await until(
+    async () => (await redis.info('replication')).includes('state=online'),
+    () => 'the replica to follow',
+  )
+  redis.disconnect()
+  parts.move()
+  return [master, replica]
 }
 
 /** Starts one that syncs every write, and resolves when it answers. */

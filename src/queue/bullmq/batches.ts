@@ -90,7 +90,7 @@ export class Batches {
       heard(answer)
       let from = 0
       for (const waiting of batch)
-        settle(waiting, answer.values.slice(from, (from += waiting.step.length)))
+        settle(waiting, answer.value.slice(from, (from += waiting.step.length)))
     } catch (error) {
       for (const { reject } of batch) reject(queueError(error))
     }

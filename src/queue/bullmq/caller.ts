@@ -9,8 +9,8 @@ import { loadLibrary, readLibrary } from './library.ts'
 import type { FunctionName, ScriptName } from './library.ts'
 import type { LeaseTime } from './time.ts'
 
-export interface Answer {
-  readonly value: unknown
+export interface Answer<Value = unknown> {
+  readonly value: Value
   /** Lanes that may be claimed from a time on: "time lane". */
   readonly woken: readonly unknown[]
   /** JSON of events. */
@@ -39,11 +39,6 @@ export interface SharedKeys {
   readonly own?: number
 }
 
-export interface Steps extends Answer {
-  /** By entry: what it answers, or a `QueueError`. */
-  readonly values: readonly unknown[]
-}
-
 interface Functions {
   fcall(name: string, keys: number, words: readonly Word[]): Promise<unknown>
   fcallBuffer(name: string, keys: number, words: readonly Word[]): Promise<unknown>
@@ -70,14 +65,15 @@ export class Caller {
 
   /**
    * Does what many ask for in one call: none of it is stopped by what goes wrong with another. Rejects with a
-   * `QueueError` where nothing of it was done, or nobody knows.
+   * `QueueError` where nothing of it was done, or nobody knows; else the value has for each entry what it
+   * answers, or a `QueueError`.
    * @param confirm sent right behind it
    */
   async steps(
     redis: Redis,
     entries: readonly Entry[],
     confirm?: () => Promise<void>,
-  ): Promise<Steps> {
+  ): Promise<Answer<readonly unknown[]>> {
     const keys = new Map<SharedKeys, number>()
     const raw: Word[] = []
     const list = entries.map((entry) => {
@@ -96,7 +92,7 @@ export class Caller {
     })
     const [values, failures] = value as [unknown[], [at: number, message: Buffer][]]
     for (const [at, message] of failures) values[at - 1] = queueError(String(message))
-    return { value, values, woken, told }
+    return { value: values, woken, told }
   }
 
   /** Calls a function by itself. Rejects with a `QueueError`. */

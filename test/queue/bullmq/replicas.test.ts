@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readAddress } from '../../../src/queue/bullmq/address.ts'
 import { openBullmqRemote } from '../../../src/queue/bullmq/remote.ts'
 import { until } from '../../peers/patience.ts'
-import { startRedis, type RedisServer } from '../../peers/redis.ts'
+import { startPair, startRedis, type RedisServer } from '../../peers/redis.ts'
 import { mailOf, send, statesOf } from '../mail.ts'
 import { openWorld } from './world.ts'
 
@@ -13,16 +13,7 @@ const REPLICATED = { replicas: 1, relaxed: false }
 
 let master: RedisServer
 let replica: RedisServer
-beforeAll(async () => {
-  master = await startRedis()
-  replica = await startRedis({ settings: { replicaof: `127.0.0.1 ${master.port}` } })
-  const redis = await master.client()
-  await until(
-    async () => (await redis.info('replication')).includes('state=online'),
-    () => 'the replica to follow',
-  )
-  redis.disconnect()
-})
+beforeAll(async () => void ([master, replica] = await startPair()))
 afterAll(async () => {
   await replica[Symbol.asyncDispose]()
   await master[Symbol.asyncDispose]()

@@ -3,35 +3,22 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
-import { until } from '../../peers/patience.ts'
-import { hasWaitaof, startRedis, type RedisServer } from '../../peers/redis.ts'
+import { startPair, startRedis, waitaofProgram, type RedisServer } from '../../peers/redis.ts'
 import { mailOf, send, statesOf } from '../mail.ts'
 import { openWorld } from './world.ts'
 
-const program = process.env['WAYPOST_TEST_REDIS']
-const able = await hasWaitaof(program)
-if (!able)
+const program = await waitaofProgram()
+if (program === undefined)
   console.warn(
-    'SKIPPED WAITAOF: WAYPOST_TEST_REDIS names no server of Redis 7.2 or newer, or Valkey',
+    'SKIPPED WAITAOF: no Redis 7.2 or newer, or Valkey, is on PATH or in WAYPOST_TEST_REDIS',
   )
 
-const LAZY = { appendfsync: 'everysec' }
+const lazy = { settings: { appendfsync: 'everysec' }, program: program ?? '' }
 
-describe.skipIf(!able)('WAITAOF', () => {
+describe.skipIf(program === undefined)('WAITAOF', () => {
   let master: RedisServer
   let replica: RedisServer
-  const start = (settings: Record<string, string>): Promise<RedisServer> =>
-    startRedis({ settings, ...(program === undefined ? {} : { program }) })
-  beforeAll(async () => {
-    master = await start(LAZY)
-    replica = await start({ ...LAZY, replicaof: `127.0.0.1 ${master.port}` })
-    const redis = await master.client()
-    await until(
-      async () => (await redis.info('replication')).includes('state=online'),
-      () => 'the replica to follow',
-    )
-    redis.disconnect()
-  })
+  beforeAll(async () => void ([master, replica] = await startPair(lazy)))
   afterAll(async () => {
     await replica[Symbol.asyncDispose]()
     await master[Symbol.asyncDispose]()
@@ -70,7 +57,7 @@ describe.skipIf(!able)('WAITAOF', () => {
   })
 
   test('without replicas mail survives a server that is killed right after its 250', async () => {
-    await using alone = await start(LAZY)
+    await using alone = await startRedis(lazy)
     await using world = await openWorld(alone)
     const queue = await world.open()
     expect((await queue.engine()).durability).toBe(

@@ -53,32 +53,20 @@ local function inParts(command, key, words, from)
   end
 end
 
-local function writeRanks(set, members)
-  local added, removed = {}, {}
-  for member, score in pairs(members) do
-    if score then
-      added[#added + 1] = score
-      added[#added + 1] = member
+-- Members of a sorted set, or fields of a hash: those that have a value, and those that leave.
+local function writeEach(key, values, put, drop)
+  local kept, gone = {}, {}
+  for member, value in pairs(values) do
+    if not value then
+      gone[#gone + 1] = member
+    elseif put == 'ZADD' then
+      kept[#kept + 1], kept[#kept + 2] = value, member
     else
-      removed[#removed + 1] = member
+      kept[#kept + 1], kept[#kept + 2] = member, value
     end
   end
-  inParts('ZADD', P .. set, added)
-  inParts('ZREM', P .. set, removed)
-end
-
-local function writeHolders()
-  local taken, left = {}, {}
-  for delivery, holder in pairs(holders) do
-    if holder then
-      taken[#taken + 1] = delivery
-      taken[#taken + 1] = holder
-    else
-      left[#left + 1] = delivery
-    end
-  end
-  inParts('HSET', P .. '/taken', taken)
-  inParts('HDEL', P .. '/taken', left)
+  inParts(put, key, kept)
+  inParts(drop, key, gone)
 end
 
 local function writeSums()
@@ -90,8 +78,8 @@ local function writeSums()
 end
 
 local function endWrites()
-  for set, members in pairs(ranks) do writeRanks(set, members) end
-  writeHolders()
+  for set, members in pairs(ranks) do writeEach(P .. set, members, 'ZADD', 'ZREM') end
+  writeEach(P .. '/taken', holders, 'HSET', 'HDEL')
   writeSums()
   for at = 1, #unlinked, WORDS do call('UNLINK', unpack(unlinked, at, math.min(at + WORDS - 1, #unlinked))) end
 end
