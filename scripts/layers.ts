@@ -8,6 +8,7 @@ import { dirname, join, normalize } from 'node:path'
 const RANK: Record<string, number> = {
   base: 0,
   mail: 1,
+  dns: 2,
   queue: 2,
   policy: 2,
   events: 2,

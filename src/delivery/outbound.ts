@@ -2,9 +2,9 @@
 
 import { networkInterfaces } from 'node:os'
 import type { Clock } from '../base/clock.ts'
+import { createResolver } from '../dns/resolver.ts'
 import { connect } from './connect.ts'
 import { sign } from './dkim.ts'
-import { createResolver } from './dns.ts'
 import { createMx, type Mx } from './mx.ts'
 import { composeNotice } from './notice.ts'
 import type { Connect } from './reach.ts'

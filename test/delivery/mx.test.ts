@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { systemClock } from '../../src/base/clock.ts'
-import { createResolver } from '../../src/delivery/dns.ts'
+import { createResolver } from '../../src/dns/resolver.ts'
 import { REFUSED_BY_DEFAULT, readRefused } from '../../src/delivery/guard.ts'
 import { createMx } from '../../src/delivery/mx.ts'
 import type { MxOptions } from '../../src/delivery/mx.ts'

@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest'
 import { systemClock } from '../../src/base/clock.ts'
 import type { Clock } from '../../src/base/clock.ts'
-import { createResolver } from '../../src/delivery/dns.ts'
+import { createResolver } from '../../src/dns/resolver.ts'
 import { startDns } from '../peers/dns.ts'
 import type { Fault } from '../peers/dns.ts'
 
