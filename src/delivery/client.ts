@@ -64,13 +64,17 @@ export class Client implements Connection {
     if (left.taken) this.#taken++
   }
 
-  async quit(): Promise<void> {
-    if (this.usable) await this.#dialogue.ask('QUIT\r\n', 'quit')
-    this.destroy()
+  get closed(): Promise<void> {
+    return this.#dialogue.closed
+  }
+
+  quit(): Promise<void> {
+    if (this.#busy) this.#dialogue.stop('We ended the connection')
+    return this.#dialogue.quit()
   }
 
   destroy(): void {
-    this.#dialogue.stop('We ended the connection')
+    this.#dialogue.destroy()
   }
 
   /** What this server cannot take is not offered to it: no byte goes out. */

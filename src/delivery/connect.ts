@@ -75,6 +75,8 @@ class Way {
     signal.addEventListener('abort', abort, { once: true })
     if (signal.aborted) abort()
     const trouble = await this.#introduce(dialogue, withTls)
+    if (trouble !== undefined) await dialogue.quit()
+
     signal.removeEventListener('abort', abort)
     if (trouble === undefined && dialogue.loss === undefined)
       return { kind: 'connected', connection: new Client(dialogue, this.#offers!, this.#fact()) }
@@ -122,7 +124,7 @@ class Way {
   }
 
   async #greeting(dialogue: Dialogue): Promise<Step> {
-    const said = await dialogue.ask('', 'greeting')
+    const said = await dialogue.nextReply('greeting')
     return unlessSuccess(said, 'greeting')
   }
 
@@ -156,7 +158,10 @@ class Way {
     const { clock, signal, tls = createTlsContexts() } = this.#options
     const limit = { clock, signal, milliseconds: this.#timeouts.handshake }
     const secured = await secure(dialogue.release(), this.#target, tls, limit)
-    if (secured.kind === 'failed') return this.#handshakeFailed(secured.text)
+    if (secured.kind === 'failed') {
+      dialogue.stop('The handshake failed')
+      return this.#handshakeFailed(secured.text)
+    }
     this.#tls = secured.fact
     dialogue.resume(secured.socket)
     return undefined

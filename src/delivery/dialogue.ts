@@ -1,6 +1,7 @@
 // One dialogue with a server: what we say goes out in one write, what it says comes back as
 // replies in order, and each phase has its deadline. When the connection is gone, whatever the
-// reason, the listener hears of it exactly once, and nothing after it.
+// reason, the listener hears of it exactly once, and nothing after it. What we end ourselves ends
+// in order, and the server has a moment to end its side.
 
 import type { Socket } from 'node:net'
 import type { Clock } from '../base/clock.ts'
@@ -9,6 +10,9 @@ import { Deadline } from './deadline.ts'
 import type { Loss } from './judge.ts'
 import { ReplyReader } from './reply-reader.ts'
 import type { Phase, Timeouts } from './timeouts.ts'
+
+/** How long a server may take to end its side after we have ended ours. */
+const LINGER = 2000
 
 /** Who hears the replies of the moment. */
 export interface Listener {
@@ -19,8 +23,10 @@ export interface Listener {
 }
 
 export class Dialogue {
+  readonly #clock: Clock
   readonly #timeouts: Timeouts
   readonly #deadline: Deadline
+  readonly #closed = Promise.withResolvers<void>()
   #socket: Socket
   #reader = new ReplyReader((reply) => this.#heard(reply))
   #listener: Listener | undefined
@@ -35,6 +41,7 @@ export class Dialogue {
 
   constructor(socket: Socket, clock: Clock, timeouts: Timeouts) {
     this.#socket = socket
+    this.#clock = clock
     this.#timeouts = timeouts
     this.#deadline = new Deadline(clock, () => this.#late())
     this.#attach(socket)
@@ -47,6 +54,11 @@ export class Dialogue {
   /** Why it is over; `undefined` while it is not. */
   get loss(): Loss | undefined {
     return this.#loss
+  }
+
+  /** Resolves when the server has ended its side as well, or has had two seconds for it. */
+  get closed(): Promise<void> {
+    return this.#closed.promise
   }
 
   /** What the server said when nothing was asked: 421 as a rule, or it has lost its way. */
@@ -82,8 +94,15 @@ export class Dialogue {
     return this.#loss === undefined && this.#socket.write(bytes)
   }
 
-  /** One command and its reply, or how the connection was lost; an empty command only listens. */
+  /** One command and its reply, or how the connection was lost. */
   ask(command: string, phase: Phase): Promise<Reply | Loss> {
+    const reply = this.nextReply(phase)
+    this.say(command, phase)
+    return reply
+  }
+
+  /** The next reply without a command, or how the connection was lost. */
+  nextReply(phase: Phase): Promise<Reply | Loss> {
     return new Promise((resolve) => {
       if (this.#loss !== undefined) return resolve(this.#loss)
       const answer = (said: Reply | Loss): void => {
@@ -91,8 +110,7 @@ export class Dialogue {
         resolve(said)
       }
       this.listen({ heard: answer, lost: answer })
-      if (command === '') this.expect(phase)
-      else this.say(command, phase)
+      this.expect(phase)
     })
   }
 
@@ -119,6 +137,20 @@ export class Dialogue {
   /** Ends it now; whoever listens hears of it. */
   stop(text: string): void {
     this.#lose('stopped', text)
+  }
+
+  /** QUIT where the server still listens, then the end; resolves as `closed` does. */
+  async quit(): Promise<void> {
+    if (this.quiet) await this.ask('QUIT\r\n', 'quit')
+    this.stop('We ended the connection')
+    await this.closed
+  }
+
+  /** Ends it, and waits for nobody. */
+  destroy(): void {
+    this.stop('We ended the connection')
+    if (this.#socket.writableLength > 0) this.#socket.destroy()
+    else this.#socket.destroySoon() // what says the end of TLS may still go out
   }
 
   #attach(socket: Socket): void {
@@ -158,9 +190,27 @@ export class Dialogue {
     if (this.#loss !== undefined) return
     this.#loss = { kind, text }
     this.#deadline.close()
-    this.#socket.destroy()
+    this.#part(kind)
     const listener = this.#listener
     this.#listener = undefined
     listener?.lost(this.#loss)
+  }
+  // A server that is cut off logs it, and may count the connection for longer than one that ends in
+  // order (with the alert of TLS, RFC 8446 6.1). Whom nothing reaches any more is not waited for.
+  #part(kind: Loss['kind']): void {
+    const socket = this.#socket
+    const { resolve } = this.#closed
+    this.#detach(socket)
+    socket.on('error', () => {})
+    if (kind === 'closed' || socket.destroyed) resolve()
+    if (kind === 'failed' || kind === 'timeout' || socket.writableLength > 0) socket.destroy()
+    if (socket.destroyed) return resolve()
+    const cancel = this.#clock.after(LINGER, () => socket.destroy())
+    socket.once('end', resolve)
+    socket.once('close', () => {
+      cancel()
+      resolve()
+    })
+    socket.resume().end()
   }
 }

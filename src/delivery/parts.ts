@@ -98,7 +98,9 @@ export interface Connection {
   /** It can still be used: nothing has arrived unasked and it was not closed. */
   readonly usable: boolean
   send(transaction: Transaction): Promise<TransactionResult>
-  /** QUIT, politely and bounded in time. */
+  /** Resolves when the server's side has ended too, at the latest two seconds after ours. */
+  readonly closed: Promise<void>
+  /** QUIT where it is still heard, politely and bounded in time; resolves as `closed` does. */
   quit(): Promise<void>
   /** At once. */
   destroy(): void

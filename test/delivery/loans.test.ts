@@ -18,6 +18,7 @@ class Line implements Connection {
   taken = 1
   usable = true
   ended = false
+  closed = Promise.resolve()
   send(): never {
     throw new Error('Nothing is sent here')
   }

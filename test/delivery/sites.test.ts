@@ -47,6 +47,7 @@ class Line implements Connection {
   taken = 0
   usable = true
   ended = false
+  closed = Promise.resolve()
   send(): never {
     throw new Error('Nothing is sent here')
   }
