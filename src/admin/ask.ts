@@ -1,6 +1,5 @@
 // Questions to the person at the terminal.
 
-import { createInterface } from 'node:readline/promises'
 import { Writable } from 'node:stream'
 import { CommandError, type Context } from './context.ts'
 
@@ -33,6 +32,7 @@ export async function readInput(context: Context, limit: number): Promise<string
 }
 
 async function ask(context: Context, question: string, echo: boolean): Promise<string> {
+  const { createInterface } = await import('node:readline/promises')
   // readline writes what is typed to its output, and the question anew: one that swallows all but
   // the question keeps a password unseen.
   if (!echo) context.complain(question)

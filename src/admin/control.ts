@@ -1,12 +1,13 @@
 // The control socket of a running relay: `control.sock` in the data folder, for its owner alone.
 // The command line reads and steers the queue over it.
 
-import { chmod, open, rm } from 'node:fs/promises'
+import { chmod, rm } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import type { QueueControl } from '../queue/port.ts'
-import { REQUEST_LIMIT, readLines, SOCKET_NAME, type Answer, type Request } from './wire.ts'
+import { SOCKET_NAME, socketPath } from './socket.ts'
+import { REQUEST_LIMIT, readLines, type Answer, type Request } from './wire.ts'
 
 export interface ControlOptions {
   /** The data folder. */
@@ -31,19 +32,6 @@ export async function startControl(options: ControlOptions): Promise<AsyncDispos
   server.maxConnections = CONNECTIONS
   await listen(server, path.text)
   return { [Symbol.asyncDispose]: () => close(server, sockets, join(options.folder, SOCKET_NAME)) }
-}
-
-/** Unix sockets have paths of at most 107 bytes; a longer one is reached by its folder's descriptor. */
-export async function socketPath(
-  folder: string,
-): Promise<AsyncDisposable & { readonly text: string }> {
-  const text = join(folder, SOCKET_NAME)
-  if (Buffer.byteLength(text) <= 107) return { text, [Symbol.asyncDispose]: async () => {} }
-  const descriptor = await open(folder)
-  return {
-    text: `/proc/self/fd/${descriptor.fd}/${SOCKET_NAME}`,
-    [Symbol.asyncDispose]: () => descriptor.close(),
-  }
 }
 
 // The socket is made inside `listen`, so it never exists with wider rights than these.

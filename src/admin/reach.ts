@@ -4,14 +4,13 @@
 import { stat } from 'node:fs/promises'
 import type { QueueControl, QueueReader } from '../queue/port.ts'
 import { CommandError, type Context, type RedisPlace } from './context.ts'
-import { openControl } from './remote.ts'
 
 /** For reading: the running relay when there is one, else the store. */
 export async function openReader(context: Context): Promise<QueueReader> {
   const { data, redis } = context.places()
   if (redis !== undefined) return openRedis(redis)
   await checkOwner(data, context.uid)
-  const remote = await openControl(data)
+  const remote = await openSocket(data)
   if (remote !== undefined) return remote
   try {
     // Most commands never need the engine.
@@ -31,11 +30,16 @@ export async function openRelay(context: Context): Promise<QueueControl> {
   const { data, redis } = context.places()
   if (redis !== undefined) return openRedis(redis)
   await checkOwner(data, context.uid)
-  const remote = await openControl(data)
+  const remote = await openSocket(data)
   if (remote !== undefined) return remote
   throw new CommandError(
     `No relay runs on "${data}"; start it with \`waypost start\`, or set WAYPOST_DATA to its folder`,
   )
+}
+
+async function openSocket(folder: string): Promise<QueueControl | undefined> {
+  const { openControl } = await import('./remote.ts')
+  return openControl(folder)
 }
 
 async function openRedis(redis: RedisPlace): Promise<QueueControl> {

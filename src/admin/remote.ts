@@ -4,7 +4,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import type { QueueControl } from '../queue/port.ts'
-import { socketPath } from './control.ts'
+import { socketPath } from './socket.ts'
 import { ANSWER_LIMIT, readLines, type Answer } from './wire.ts'
 
 /** `undefined` when no relay runs on this data folder. */

@@ -3,8 +3,6 @@
 
 import type { Socket } from 'node:net'
 
-export const SOCKET_NAME = 'control.sock'
-
 /** Ids of a bulk act are the largest thing that is asked. */
 export const REQUEST_LIMIT = 4 * 1024 * 1024
 /** The trace of a message with many recipients is the largest answer. */

@@ -6,7 +6,6 @@ import { join } from 'node:path'
 import { InvalidArgumentError, type Command } from 'commander'
 import { printable } from '../../base/escape.ts'
 import { parseDomain, type Domain } from '../../mail/address.ts'
-import { loadPolicy } from '../../policy/load.ts'
 import type { Signing, SigningKey } from '../../policy/policy.ts'
 import { CommandError, type Context } from '../context.ts'
 import {
@@ -22,10 +21,7 @@ import {
 import { jsonLine } from '../plain.ts'
 import { command, type Act } from '../program.ts'
 
-export function keyCommands(program: Command, act: Act): void {
-  const key = program
-    .command('key')
-    .description('Make DKIM keys, and check that DNS publishes them')
+export function addKeys(key: Command, act: Act): void {
   command(
     key,
     'new <domain>',
@@ -138,6 +134,7 @@ type Keys = Pick<Signing, 'domain' | 'keys'>
 /** The keys that sign for a domain; before any do, those that were made for it. */
 async function signingOf(context: Context, domain: Domain): Promise<Keys> {
   const { config } = context.places()
+  const { loadPolicy } = await import('../../policy/load.ts')
   const signing = (await loadPolicy(config, context.environment)).signing([domain])
   if (signing !== undefined && signing.keys.length > 0) return signing
   const keys = await readKeys(join(config, 'keys', domain))

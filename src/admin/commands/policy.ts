@@ -7,8 +7,7 @@ import type { Context } from '../context.ts'
 import { jsonLine } from '../plain.ts'
 import { command, type Act } from '../program.ts'
 
-export function policyCommands(program: Command, act: Act): void {
-  const policy = program.command('policy').description('Check the policy files')
+export function addPolicy(policy: Command, act: Act): void {
   command(
     policy,
     'check',

@@ -1,4 +1,4 @@
-// `waypost queue list|show|counts|holds`, and what steers it: what is in the queue.
+// `waypost queue list|show|holds`: what is in the queue.
 
 import { printable } from '../../base/escape.ts'
 import { formatSize } from '../../base/units.ts'
@@ -23,14 +23,10 @@ import { openReader } from '../reach.ts'
 import { formatTable } from '../table.ts'
 import { isoSeconds, relative } from '../times.ts'
 import { wrap } from '../wrap.ts'
-import { addCounts } from './counts.ts'
-import { addRebuild } from './rebuild.ts'
-import { addSteering } from './steer.ts'
 
 const PAGE = 500
 
-export function queueCommands(program: Command, act: Act): void {
-  const queue = program.command('queue').description('See and steer the queue')
+export function addReading(queue: Command, act: Act): void {
   addFilters(
     command(
       queue,
@@ -48,12 +44,12 @@ export function queueCommands(program: Command, act: Act): void {
     'A message: envelope, recipients and what they wait for',
     'queue show ID',
   ).action(act(showMessage))
-  addCounts(queue, act)
+}
+
+export function addHolds(queue: Command, act: Act): void {
   command(queue, 'holds', 'Holds that stand and cover new mail', 'queue holds').action(
     act(listHolds),
   )
-  addSteering(queue, act)
-  addRebuild(queue, act)
 }
 
 interface ListOptions extends FilterOptions {

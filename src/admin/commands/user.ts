@@ -24,8 +24,7 @@ interface PasswordOptions {
   readonly json?: true
 }
 
-export function userCommands(program: Command, act: Act): void {
-  const user = program.command('user').description('Who may log in: add, list and remove users')
+export function addUsers(user: Command, act: Act): void {
   addPassword(
     command(
       user,
