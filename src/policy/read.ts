@@ -114,8 +114,30 @@ export function parsed<T>(parse: (text: string) => T | undefined, expected: stri
   }
 }
 
-export const duration = parsed(parseDuration, 'a duration such as 30s, 5m, 2h or 5d')
-export const size = parsed(parseSize, 'a size such as 50MB')
+const LONGEST = 3650 * 86_400_000
+const LARGEST = 1024 ** 4
+
+/** Milliseconds, more than none and at most ten years. */
+export const duration = within(
+  parsed(parseDuration, 'a duration such as 30s, 5m, 2h or 5d'),
+  LONGEST,
+  'a duration from 1ms to 3650d',
+)
+
+/** Bytes, more than none: to clients `SIZE 0` would mean that there is no limit (RFC 1870 3). */
+export const size = within(
+  parsed(parseSize, 'a size such as 50MB'),
+  LARGEST,
+  'a size from 1B to 1TB',
+)
+
+function within(read: Reader<number>, most: number, expected: string): Reader<number> {
+  return (place) => {
+    const value = read(place)
+    if (value === undefined || (value >= 1 && value <= most)) return value
+    return wrong(place, expected)
+  }
+}
 
 export function count(least: number, most: number): Reader<number> {
   return (place) => {
