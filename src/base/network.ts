@@ -1,5 +1,7 @@
 // Networks as operators write them: an address, or an address and a prefix length.
-// IPv4 addresses written inside IPv6 (`::ffff:…`, `64:ff9b::…`) count as IPv4.
+// `::ffff:…` is how a socket writes an IPv4 address, and counts as that address everywhere.
+// `64:ff9b::…` leads to one, which matters for whom we call and never for who calls us:
+// RFC 6052 3.1 lets it stand for global addresses only, and anybody may call from it.
 
 import { BlockList, isIP } from 'node:net'
 
@@ -21,24 +23,45 @@ export function parseNetwork(text: string): Network | undefined {
   return { text, address, prefix, family: version === 4 ? 'ipv4' : 'ipv6' }
 }
 
-/** A test whether an address lies in one of the networks. */
-export function matchNetworks(networks: readonly Network[]): (address: string) => boolean {
+/** A test whether an address lies in one of the networks; `read` says which IPv4 address counts. */
+export function matchNetworks(
+  networks: readonly Network[],
+  read: (address: string) => string = unmap,
+): (address: string) => boolean {
   const list = new BlockList()
   for (const { address, prefix, family } of networks) list.addSubnet(address, prefix, family)
   return (address) => {
-    const plain = unmap(address)
+    const plain = read(address)
     const version = isIP(plain)
     return version !== 0 && list.check(plain, version === 4 ? 'ipv4' : 'ipv6')
   }
 }
 
-/** The IPv4 address inside `::ffff:0:0/96` or `64:ff9b::/96`; any other address without its zone. */
+/** Who calls: the IPv4 address inside `::ffff:0:0/96`; any other address without its zone. */
 export function unmap(address: string): string {
+  return unwrap(address, ['0:0:0:0:0:ffff'])
+}
+
+/** Whom we would reach: as `unmap`, and the IPv4 address behind `64:ff9b::/96` (RFC 6052). */
+export function reached(address: string): string {
+  return unwrap(address, ['0:0:0:0:0:ffff', '64:ff9b:0:0:0:0'])
+}
+
+/**
+ * What a client is counted by: an IPv4 address, or the /64 of an IPv6 address, of which whoever
+ * has one address has all (RFC 6177).
+ */
+export function networkOf(client: string): string {
+  const plain = unmap(client)
+  if (isIP(plain) !== 6) return plain
+  return `${expand(plain).slice(0, 4).join(':')}::/64`
+}
+
+function unwrap(address: string, heads: readonly string[]): string {
   const plain = address.split('%')[0] ?? address
   if (isIP(plain) !== 6) return plain
   const groups = expand(plain)
-  const head = groups.slice(0, 6).join(':')
-  if (head !== '0:0:0:0:0:ffff' && head !== '64:ff9b:0:0:0:0') return plain
+  if (!heads.includes(groups.slice(0, 6).join(':'))) return plain
   const [high = '0', low = '0'] = groups.slice(6)
   const bytes = [parseInt(high, 16), parseInt(low, 16)].flatMap((word) => [word >> 8, word & 255])
   return bytes.join('.')

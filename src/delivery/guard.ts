@@ -1,7 +1,7 @@
 // Whom we call without an operator having named them: the addresses that mail of strangers must
 // not lead us to. A relay is trusted by the servers beside it; an MX record must not borrow that.
 
-import { matchNetworks, parseNetwork } from '../base/network.ts'
+import { matchNetworks, parseNetwork, reached } from '../base/network.ts'
 
 /** What WAYPOST_MX_REFUSE is when nobody sets it. */
 export const REFUSED_BY_DEFAULT = [
@@ -37,5 +37,5 @@ export function readRefused(text: string): (address: string) => boolean {
         )
       return network
     })
-  return matchNetworks(networks)
+  return matchNetworks(networks, reached)
 }

@@ -4,7 +4,7 @@
 
 import { createHash } from 'node:crypto'
 import { isIP, isIPv4 } from 'node:net'
-import { unmap } from '../base/network.ts'
+import { reached } from '../base/network.ts'
 import type { Answer } from '../dns/answer.ts'
 import type { Resolver } from '../dns/resolver.ts'
 import { literalAddress, parseDomain } from '../mail/address.ts'
@@ -56,7 +56,7 @@ class Search {
   constructor(options: MxOptions) {
     this.#options = options
     this.#ownNames = new Set(options.ownNames.map((name) => name.toLowerCase()))
-    this.#ownAddresses = new Set(options.ownAddresses.map(unmap))
+    this.#ownAddresses = new Set(options.ownAddresses.map(reached))
   }
 
   hop(route: Route & { kind: 'hop' }): Promise<Resolved> {
@@ -126,7 +126,7 @@ class Search {
     if (this.#ownNames.has(name)) return true
     return (
       found.kind === 'addresses' &&
-      found.addresses.some((one) => this.#ownAddresses.has(unmap(one)))
+      found.addresses.some((one) => this.#ownAddresses.has(reached(one)))
     )
   }
 

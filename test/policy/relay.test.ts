@@ -42,6 +42,13 @@ const cases: [fact: string, rules: string, request: RelayRequest, action: string
     'relay.yaml:1',
   ],
   ['a client outside is refused', NETWORK, outside, 'refuse', 'no rule in relay.yaml fits'],
+  [
+    'an address that leads to one in the network is not in it',
+    NETWORK,
+    { ...inside, client: '64:ff9b::c000:207' },
+    'refuse',
+    'no rule in relay.yaml fits',
+  ],
   ['no rules refuse everybody', '', local, 'refuse', 'no rule in relay.yaml fits'],
   [
     'not logging in is no way round a refused user',
