@@ -122,6 +122,7 @@ export class Content {
   }
 
   #keep(piece: Buffer): boolean {
+    if (piece.length === 0) return true // a lone CR may be held back
     if (this.#flow !== undefined) return this.#flow.push(piece)
     this.#pieces.push(piece)
     this.#kept += piece.length

@@ -1,67 +1,83 @@
-// Makes every line end CRLF: a CR without its LF and a LF without its CR each become one. What
-// is stored, measured and signed has passed here, so that no server downstream can read the
-// same bytes as other lines than we did.
+// Makes CRLF the only line end, and a LF the only thing that ends a line: one without its CR is
+// given it, CRs in front of it are one, and a CR anywhere else is a space. So a CR in a field can
+// never begin another one, and a header that came in CR CR LF stays whole. What is stored, measured
+// and signed has passed here, so that no server downstream can read the same bytes as other lines.
 
 const CR = 13
 const LF = 10
+const SPACE = 32
 
 export class LineEnds {
   /** A CR or LF stood alone. */
   bare = false
-  #afterCr = false
+  /** A CR, or several, has come and is not passed on: what follows says what it is. */
+  #held = false
 
-  /** The chunk itself when nothing is to change. */
+  /** The chunk itself, or a part of it, when nothing is to change. */
   take(chunk: Buffer): Buffer {
-    const at = this.#firstBare(chunk)
-    if (at === -1) return chunk
-    this.bare = true
-    return this.#rewrite(chunk, at)
+    if (!this.#held) {
+      const from = firstWrong(chunk, 0)
+      return from === -1 ? chunk : this.#passWrong(chunk, from)
+    }
+    if (chunk.length === 0) return chunk
+    return this.#rewrite(chunk, chunk[0] === LF ? firstWrong(chunk, 1) : 0)
   }
 
   /** What is missing at the end of content. */
   end(): Buffer | undefined {
-    if (!this.#afterCr) return undefined
+    if (!this.#held) return undefined
     this.bare = true
-    this.#afterCr = false
-    return Buffer.from('\n')
+    this.#held = false
+    return Buffer.from('\r\n')
   }
 
-  // Where a byte is missing, or -1 and the state after this chunk.
-  #firstBare(chunk: Buffer): number {
-    const length = chunk.length
-    let at = 0
-    if (this.#afterCr && length > 0) {
-      if (chunk[0] !== LF) return 0
-      at = 1
-    }
-    for (; at < length; at++) {
-      const byte = chunk[at]!
-      if (byte > CR) continue
-      if (byte === LF) return at
-      if (byte !== CR) continue
-      if (at + 1 === length) {
-        this.#afterCr = true
-        return -1
-      }
-      if (chunk[++at] !== LF) return at
-    }
-    if (length > 0) this.#afterCr = false
-    return -1
+  #passWrong(chunk: Buffer, from: number): Buffer {
+    if (from + 1 < chunk.length || chunk[from] !== CR) return this.#rewrite(chunk, from)
+    this.#held = true
+    return chunk.subarray(0, from)
   }
 
+  // From there on byte by byte; -1: all of it is sound, behind the CR that was held back.
   #rewrite(chunk: Buffer, from: number): Buffer {
-    const out = Buffer.allocUnsafe(from + 2 * (chunk.length - from) + 1)
-    chunk.copy(out, 0, 0, from)
-    let afterCr = from === 0 ? this.#afterCr : chunk[from - 1] === CR
-    let size = from
-    for (let at = from; at < chunk.length; at++) {
-      const byte = chunk[at]!
-      if (afterCr && byte !== LF) out[size++] = LF
-      if (!afterCr && byte === LF) out[size++] = CR
-      out[size++] = byte
-      afterCr = byte === CR
+    const sound = from === -1 ? chunk.length : from
+    const out = Buffer.allocUnsafe(1 + sound + 2 * (chunk.length - sound))
+    let size = 0
+    if (this.#held && sound > 0) {
+      out[size++] = CR
+      this.#held = false
     }
-    this.#afterCr = afterCr
+    size += chunk.copy(out, size, 0, sound)
+    for (let at = sound; at < chunk.length; at++) size = this.#put(out, size, chunk[at]!)
     return out.subarray(0, size)
   }
+
+  #put(out: Buffer, size: number, byte: number): number {
+    if (byte === CR) {
+      this.bare ||= this.#held
+      this.#held = true
+      return size
+    }
+    if (byte === LF) {
+      this.bare ||= !this.#held
+      out[size++] = CR
+    } else if (this.#held) {
+      this.bare = true
+      out[size++] = SPACE
+    }
+    this.#held = false
+    out[size++] = byte
+    return size
+  }
+}
+
+/** Where a LF without CR, or a CR without LF in this chunk stands; -1: nowhere. */
+function firstWrong(chunk: Buffer, from: number): number {
+  const length = chunk.length
+  for (let at = from; at < length; at++) {
+    const byte = chunk[at]!
+    if (byte > CR) continue
+    if (byte === LF) return at
+    if (byte === CR && chunk[++at] !== LF) return at - 1
+  }
+  return -1
 }
