@@ -1,18 +1,22 @@
 // The content of DATA as it comes off the wire: finds its end and takes away the dots that
 // transparency added (RFC 5321 4.5.2). Only CRLF.CRLF ends content, wherever chunks are split.
+// Behind a LF alone some clients double dots too (Python's smtplib) and others do not (curl): of two
+// dots there one goes, and a single one stays.
 
 const CR = 13
 const LF = 10
 const DOT = 46
 
-// What the bytes so far ended with: anything, `\r`, `\r\n`, `\r\n.` or `\r\n.\r`.
+// What the bytes so far ended with: anything, `\r`, `\r\n`, `\r\n.`, `\r\n.\r`, `\n` or `\n.`.
 const PLAIN = 0
 const AFTER_CR = 1
 const LINE_START = 2
 const AFTER_DOT = 3
 const AFTER_DOT_CR = 4
+const AFTER_LF = 5
+const AFTER_LF_DOT = 6
 
-const LINE_DOT = Buffer.from('\r\n.')
+const LINE_DOT = Buffer.from('\n.')
 
 export class DotReader {
   #state = LINE_START // content may be empty: a dot at once
@@ -43,10 +47,10 @@ export class DotReader {
   // Everything up to the next line that begins with a dot.
   #readPlain(chunk: Buffer): void {
     const found = chunk.indexOf(LINE_DOT, this.#read)
-    const end = found === -1 ? chunk.length : found + 2
+    const end = found === -1 ? chunk.length : found + 1
     if (chunk[end - 1] === CR) this.#state = AFTER_CR
-    else if (chunk[end - 1] === LF && end - this.#read > 1 && chunk[end - 2] === CR)
-      this.#state = LINE_START
+    else if (chunk[end - 1] === LF)
+      this.#state = end - this.#read > 1 && chunk[end - 2] === CR ? LINE_START : AFTER_LF
     if (this.#write !== this.#read) chunk.copyWithin(this.#write, this.#read, end)
     this.#write += end - this.#read
     this.#read = end
@@ -61,7 +65,8 @@ export class DotReader {
       if (byte === LF) return this.#read++ >= 0
       this.#returnCr(chunk, take)
       return false
-    } else this.#keep(chunk, byte)
+    } else if (this.#state === AFTER_LF_DOT && byte === DOT) this.#state = PLAIN
+    else this.#keep(chunk, byte)
     this.#read++
     return false
   }
@@ -75,7 +80,8 @@ export class DotReader {
 
   #keep(chunk: Buffer, byte: number): void {
     if (byte === CR) this.#state = AFTER_CR
-    else this.#state = this.#state === AFTER_CR && byte === LF ? LINE_START : PLAIN
+    else if (byte === LF) this.#state = this.#state === AFTER_CR ? LINE_START : AFTER_LF
+    else this.#state = this.#state === AFTER_LF && byte === DOT ? AFTER_LF_DOT : PLAIN
     chunk[this.#write++] = byte
   }
 }

@@ -7,7 +7,21 @@ import { DotReader } from '../../src/listen/dots.ts'
 /** What is most likely to go wrong: dots and halves of line ends. */
 const awkward = fc
   .array(
-    fc.constantFrom('.', '..', '\r', '\n', '\r\n', '\r\n.', '\r\n..', 'a', 'bc', '\r\n.\r', '\0'),
+    fc.constantFrom(
+      '.',
+      '..',
+      '\r',
+      '\n',
+      '\r\n',
+      '\r\n.',
+      '\r\n..',
+      'a',
+      'bc',
+      '\r\n.\r',
+      '\0',
+      '\n.',
+      '\n..',
+    ),
     {
       maxLength: 40,
     },
@@ -15,12 +29,17 @@ const awkward = fc
   .map((parts) => parts.join(''))
 const splits = fc.array(fc.integer({ min: 1, max: 7 }), { minLength: 1, maxLength: 20 })
 
+/** Of a dot behind CRLF nothing stays, and of two behind a LF alone the first. */
+function unstuff(text: string): string {
+  return text.replaceAll(/(\r\n)\.|((?<!\r)\n\.)\./g, '$1$2')
+}
+
 /** Content up to the first line that is a lone dot, and how many bytes that took. */
 function reference(text: string): { content: string; used: number } | undefined {
   const whole = `\r\n${text}`
   const end = whole.indexOf('\r\n.\r\n')
   if (end === -1) return undefined
-  const content = whole.slice(0, end + 2).replaceAll('\r\n.', '\r\n')
+  const content = unstuff(whole.slice(0, end + 2))
   return { content: content.slice(2), used: end + 3 }
 }
 
@@ -55,11 +74,21 @@ test('a stuffed body arrives as it was written, however it is split', () => {
     fc.property(awkward, splits, (text, sizes) => {
       const body = `${text}\r\n`
       const stuffed = `\r\n${body}`.replaceAll('\r\n.', '\r\n..').slice(2)
-      expect(read(`${stuffed}.\r\n`, sizes)?.content).toBe(body)
+      const left = body.replaceAll(/((?<!\r)\n\.)\./g, '$1')
+      expect(read(`${stuffed}.\r\n`, sizes)?.content).toBe(left)
     }),
     { numRuns: 2000 },
   )
 })
+
+const BEHIND_LF: [who: string, sent: string, written: string][] = [
+  ['doubles all dots, as Python does', 'a\n..profile\n..\n...\nb\r\n', 'a\n.profile\n.\n..\nb\r\n'],
+  ['doubles none of them, as curl does', 'a\n.profile\n.\nb\r\n', 'a\n.profile\n.\nb\r\n'],
+]
+for (const [who, sent, written] of BEHIND_LF)
+  test(`the dots of a client that ends lines with LF and ${who} are those of its text`, () => {
+    for (const size of [1, 2, 3, 100]) expect(read(`${sent}.\r\n`, [size])?.content).toBe(written)
+  })
 
 test('an empty message is a dot at once', () => {
   expect(read('.\r\nQUIT\r\n', [100])).toEqual({ content: '', used: 3 })
