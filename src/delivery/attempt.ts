@@ -7,6 +7,7 @@ import type { Outcome } from '../mail/outcome.ts'
 import { formatReply } from '../mail/reply.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Delivery } from '../queue/port.ts'
+import { causeOf } from './cause.ts'
 import type { Health } from './health.ts'
 import type { Notices } from './notices.ts'
 import type { Connection, Transaction, TransactionResult } from './parts.ts'
@@ -134,7 +135,7 @@ export class Attempt {
       return this.#owed(attempted(this.#delivery, outcomes, attempt, this.#terms(plan), plan))
     }
     site.fail(this.#slot)
-    health.unreachable(site, plan.retry, formatReply(outcome.reply))
+    health.unreachable(site, plan.retry, formatReply(outcome.reply), causeOf(outcome))
     return { settlement: troubled(this.#delivery, outcome, attempt, now), goOn: false }
   }
 
@@ -155,7 +156,7 @@ export class Attempt {
     if (lost) void sites.retire(this.#slot)
     if (first?.kind === 'deferred' && first.scope === 'site') {
       site.fail(this.#slot)
-      health.unreachable(site, plan.retry, formatReply(first.reply))
+      health.unreachable(site, plan.retry, formatReply(first.reply), causeOf(first))
       return { settlement: troubled(this.#delivery, first, attempt, now), goOn: false }
     }
     const ours = this.#stopped || signal.aborted

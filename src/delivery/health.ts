@@ -4,6 +4,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { Destination } from '../mail/destination.ts'
 import type { Report } from '../mail/event.ts'
+import type { Cause } from '../mail/outcome.ts'
 import type { Queue } from '../queue/port.ts'
 import type { HeldLease, Leases } from './leases.ts'
 import type { Site } from './site.ts'
@@ -44,11 +45,11 @@ export class Health {
    * Nobody could be talked to. While others of the site's connections are up this is a limit that
    * the site does not name: it gets no more than those for a while.
    */
-  unreachable(site: Site, retry: readonly number[], reason: string): void {
+  unreachable(site: Site, retry: readonly number[], reason: string, cause: Cause): void {
     const now = this.#options.clock.now()
     if (site.trouble.suspended(now)) return
     if (site.hopeful > 0) site.lowerCeiling(now + (retry[0] ?? 0))
-    else this.#suspend(site, retry, reason)
+    else this.#suspend(site, retry, reason, cause)
   }
 
   /** A delivery lost its connection from MAIL on. */
@@ -59,7 +60,7 @@ export class Health {
     reason: string,
   ): void {
     if (site.trouble.suspended(this.#options.clock.now())) return
-    if (site.trouble.strike(delivery)) this.#suspend(site, retry, reason)
+    if (site.trouble.strike(delivery)) this.#suspend(site, retry, reason, 'connect')
   }
 
   /** A server of the site listened to a whole transaction. */
@@ -83,23 +84,24 @@ export class Health {
     this.#lanes.delete(lane)
     this.#lanes.set(lane, trouble)
     if (this.#lanes.size > REMEMBERED) this.#lanes.delete(this.#lanes.keys().next().value!)
-    const until = trouble.step(retry, now, chance(), reason)
-    this.#note(queue.suspend([lane], undefined, until, reason))
-    report({ kind: 'suspended', at: now, lanes: [lane], until, reason })
+    const until = trouble.step(retry, now, chance(), reason, 'dns')
+    const about = { cause: trouble.cause, since: trouble.since }
+    this.#note(queue.suspend([lane], undefined, until, reason, about))
+    report({ kind: 'suspended', at: now, lanes: [lane], until, reason, cause: trouble.cause })
   }
 
   resolved(lane: Destination): void {
     if (this.#lanes.size > 0) this.#lanes.delete(lane)
   }
 
-  #suspend(site: Site, retry: readonly number[], reason: string): void {
+  #suspend(site: Site, retry: readonly number[], reason: string, cause: Cause): void {
     const { clock, chance, report, sites } = this.#options
     const now = clock.now()
-    const until = site.trouble.step(retry, now, chance(), reason)
+    const until = site.trouble.step(retry, now, chance(), reason, cause)
     const lanes = [...site.lanes.keys()]
     site.told.clear()
     this.#keepBack(site, lanes)
-    report({ kind: 'suspended', at: now, lanes, site: site.name, until, reason })
+    report({ kind: 'suspended', at: now, lanes, site: site.name, until, reason, cause })
     sites.sendHome(site)
   }
 
@@ -107,9 +109,9 @@ export class Health {
   #keepBack(site: Site, lanes: readonly Destination[]): void {
     const { queue, leases } = this.#options
     const { told } = site
-    const { until, reason } = site.trouble
+    const { until, reason, cause, since } = site.trouble
     for (const lane of lanes) told.set(lane, Infinity)
-    const writing = queue.suspend(lanes, site.name, until, reason).then(
+    const writing = queue.suspend(lanes, site.name, until, reason, { cause, since }).then(
       () => this.#mark(told, lanes, leases.count),
       (error: unknown) => {
         for (const lane of lanes) told.delete(lane)

@@ -2,6 +2,7 @@
 // ends it. Trouble before MAIL steps by the retry schedule; three different deliveries in a row that
 // lose the connection from MAIL on count as such a step.
 
+import type { Cause } from '../mail/outcome.ts'
 import type { DeliveryId } from '../queue/port.ts'
 import { nextAttempt } from './retry.ts'
 
@@ -11,6 +12,9 @@ export class Trouble {
   /** Nothing begins before then. */
   until = 0
   reason = ''
+  cause: Cause = 'other'
+  /** Of the first of the steps in a row. */
+  since = 0
   #hurried = false
   /** Steps in a row; 0 when all is well. */
   #steps = 0
@@ -26,12 +30,20 @@ export class Trouble {
   }
 
   /** One step further; the time until which nothing begins. */
-  step(retry: readonly number[], now: number, chance: number, reason: string): number {
+  step(
+    retry: readonly number[],
+    now: number,
+    chance: number,
+    reason: string,
+    cause: Cause = 'other',
+  ): number {
+    if (this.#steps === 0) this.since = now
     this.#steps++
     this.#strikes.clear()
     this.#hurried = false
     this.until = nextAttempt(retry, this.#steps, now, chance)
     this.reason = reason
+    this.cause = cause
     return this.until
   }
 

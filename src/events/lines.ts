@@ -48,8 +48,8 @@ function fieldsOf(event: RelayEvent): object | undefined {
       return { time, event: act, what, count, busy, who, why }
     }
     case 'suspended': {
-      const { lanes, site, until, reason } = event
-      return { time, event: 'suspended', lanes, site, until: iso(until), reason }
+      const { lanes, site, until, reason, cause } = event
+      return { time, event: 'suspended', lanes, site, until: iso(until), cause, reason }
     }
     case 'refused': {
       const { client, user, command, reply, rule } = event

@@ -135,7 +135,7 @@ function countRest(registry: Registry): (event: Rest) => void {
     'Attempts of which nobody knows the end: possible doubles',
   )
   const steered = count('operator_acts', 'Acts of operators on the queue', 'act')
-  const suspended = count('suspensions', 'Times that a site or lane was suspended')
+  const suspended = count('suspensions', 'Times that a site or lane was suspended', 'cause')
   const refused = count('refusals', 'Commands of clients that were refused', 'command')
   const logins = count('logins', 'Attempts to log in', 'result')
   const notes = count('notes', 'What the relay had to say of itself', 'level')
@@ -152,7 +152,7 @@ function countRest(registry: Registry): (event: Rest) => void {
       case 'steered':
         return steered.inc({ act: event.act })
       case 'suspended':
-        return suspended.inc()
+        return suspended.inc({ cause: event.cause })
       case 'refused':
         return refused.inc({ command: knownCommand(event.command) })
       case 'login':

@@ -2,7 +2,7 @@
 // that `waypost trace` prints is what the queue recorded, of which these are the echo.
 
 import type { Destination } from './destination.ts'
-import type { NoticeFate, Outcome, End } from './outcome.ts'
+import type { Cause, NoticeFate, Outcome, End } from './outcome.ts'
 
 export interface TlsFact {
   /** `TLSv1.3` */
@@ -92,6 +92,7 @@ export type RelayEvent =
       readonly site?: string
       readonly until: number
       readonly reason: string
+      readonly cause: Cause
     }
   | {
       readonly kind: 'refused'

@@ -35,6 +35,10 @@ export type Outcome =
   /** The final dot was sent and its reply not seen: it may have arrived. */
   | ({ readonly kind: 'unknown' } & Judged)
 
+/** What kind of trouble suspends: what alarms and labels of metrics tell apart. */
+export const CAUSES = ['login', 'tls', 'connect', 'dns', 'rate', 'other'] as const
+export type Cause = (typeof CAUSES)[number]
+
 export type OutcomeKind = Outcome['kind']
 
 export const ENDS = ['delivered', 'bounced', 'expired', 'suppressed', 'cancelled'] as const

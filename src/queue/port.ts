@@ -7,7 +7,7 @@ import type { Address } from '../mail/address.ts'
 import type { Destination } from '../mail/destination.ts'
 import type { Envelope, Notify } from '../mail/envelope.ts'
 import type { AttemptFact } from '../mail/event.ts'
-import type { End, NoticeFate, Outcome, State } from '../mail/outcome.ts'
+import type { Cause, End, NoticeFate, Outcome, State } from '../mail/outcome.ts'
 
 declare const checked: unique symbol
 export type MessageId = string & { readonly [checked]: 'message' }
@@ -265,6 +265,15 @@ export interface Suspension {
   readonly site?: string
   readonly until: number
   readonly reason: string
+  readonly cause: Cause
+  /** When the trouble began that this is about; it may have been tried in between. */
+  readonly since: number
+}
+
+/** What is known of a trouble beside its reason: `other` and now, where nothing is said. */
+export interface TroubleFacts {
+  readonly cause?: Cause
+  readonly since?: number
 }
 
 /** A hold that stands until it is released, and covers new mail. */
@@ -410,6 +419,7 @@ export interface Queue extends QueueControl {
     site: string | undefined,
     until: number,
     reason: string,
+    about?: TroubleFacts,
   ): Promise<void>
   content(ref: ContentRef): AsyncIterable<Uint8Array>
   /**

@@ -103,7 +103,14 @@ test('a trace tells who gave the message, by which rules it goes where, and each
 
 test('a suspended lane says until when it waits and why', () => {
   const suspended = [
-    { lane: LANE, site: 'mx.far.example', until: AT + 60_000, reason: 'no host can be reached' },
+    {
+      lane: LANE,
+      site: 'mx.far.example',
+      until: AT + 60_000,
+      reason: 'no host can be reached',
+      cause: 'connect' as const,
+      since: AT,
+    },
   ]
   expect(explain(traceOf([ACCEPTED], { suspended }), AT).at(-1)).toBe(
     '    mx.far.example is suspended until 2026-11-22T12:01:00Z (in 1m): no host can be reached',

@@ -22,7 +22,7 @@ test('trouble before MAIL suspends the site, and burns no attempt', async () => 
   expect(world.told('attempted')).toMatchObject([{ attempts: 0, outcome: { kind: 'deferred' } }])
   expect(await world.entry(id)).toMatchObject({ state: 'waiting', attempts: 0 })
   expect(await world.queue.suspensions()).toMatchObject([
-    { lane: 'far.example', until: world.clock.now() + MINUTE },
+    { lane: 'far.example', until: world.clock.now() + MINUTE, cause: 'connect' },
   ])
 })
 

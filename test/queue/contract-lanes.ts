@@ -128,7 +128,8 @@ export function contractOfLanes(open: Open): void {
     const id = await send(queue, clock)
     const lease = await claimOne(queue)
     const until = clock.now() + HOUR
-    await queue.suspend([lease.lane], 'mx.far.example', until, 'connection refused')
+    const about = { cause: 'connect', since: clock.now() - 1000 } as const
+    await queue.suspend([lease.lane], 'mx.far.example', until, 'connection refused', about)
     expect(await queue.take(lease)).toEqual({ kind: 'idle', until })
     await queue.release(lease)
     expect(await queue.claim(1)).toEqual([])
@@ -138,6 +139,7 @@ export function contractOfLanes(open: Open): void {
       site: 'mx.far.example',
       until,
       reason: 'connection refused',
+      ...about,
     }
     expect(await queue.suspensions()).toEqual([suspension])
     expect((await queue.trace(id))!.suspended).toEqual([suspension])

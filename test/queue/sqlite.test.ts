@@ -17,7 +17,7 @@ import type { SqliteOptions } from '../../src/queue/sqlite/queue.ts'
 import { openSqliteReader } from '../../src/queue/sqlite/reader.ts'
 import { ManualClock } from '../peers/clock.ts'
 import { contract } from './contract.ts'
-import { attempt, claimOne, deferred, delivered, HOUR, mailOf, read } from './mail.ts'
+import { attempt, claimOne, deferred, delivered, HOUR, lane, mailOf, read } from './mail.ts'
 import { send, statesOf, takeFrom, takeOne, WHO } from './mail.ts'
 
 const LARGE = Buffer.alloc(1_000_000, 'x')
@@ -46,8 +46,32 @@ test('a schema that a newer relay wrote is refused with both versions', async ()
   const db = new DatabaseSync(join(world.folder, 'queue.db'))
   db.exec('PRAGMA user_version = 99')
   db.close()
-  await expect(world.open()).rejects.toThrow('version 99, this relay knows 1')
-  await expect(openSqliteReader(world.folder)).rejects.toThrow('version 99, this relay knows 1')
+  await expect(world.open()).rejects.toThrow('version 99, this relay knows 2')
+  await expect(openSqliteReader(world.folder)).rejects.toThrow('version 99, this relay knows 2')
+})
+
+test('a store of the first schema is read as it is, and brought up to date by the relay', async () => {
+  await using world = await openWorld()
+  const first = await world.open()
+  const until = world.clock.now() + HOUR
+  await first.suspend([lane('far.example')], undefined, until, 'no host answers')
+  await send(first, world.clock)
+  await first[Symbol.asyncDispose]()
+  const path = join(world.folder, 'queue.db')
+  const db = new DatabaseSync(path)
+  db.exec(`ALTER TABLE suspension DROP COLUMN since; ALTER TABLE suspension DROP COLUMN cause;
+    DROP INDEX delivery_waiting; DROP INDEX delivery_kept; PRAGMA user_version = 1`)
+  db.close()
+  const known = { lane: 'far.example', until, reason: 'no host answers', cause: 'other', since: 0 }
+  {
+    await using reader = await openSqliteReader(world.folder, () => world.clock.now())
+    expect(await reader.suspensions()).toEqual([known])
+  }
+  const queue = await world.open()
+  expect(await queue.suspensions()).toEqual([known])
+  await queue.suspend([lane('far.example')], undefined, until, 'TLS is wanted', { cause: 'tls' })
+  const since = world.clock.now()
+  expect(await queue.suspensions()).toMatchObject([{ cause: 'tls', since }])
 })
 
 test('all that was asked is done and still there after a stop', async () => {

@@ -28,6 +28,7 @@ import type {
   Queue,
 } from '../port.ts'
 import type { Settlement, StandingHold, Steered, Suspension, Taken, Trace } from '../port.ts'
+import type { TroubleFacts } from '../port.ts'
 import type { RedisAddress } from './address.ts'
 import { Arriving } from './arriving.ts'
 import { Caller } from './caller.ts'
@@ -250,10 +251,11 @@ class BullmqQueue implements Queue {
     site: string | undefined,
     until: number,
     reason: string,
+    { cause = 'other', since = this.#clock.now() }: TroubleFacts = {},
   ): Promise<void> {
-    const about = { until, reason, ...(site === undefined ? {} : { site }) }
+    const stop = { until, reason, since, cause, ...(site === undefined ? {} : { site }) }
     for (let at = 0; at < lanes.length; at += TOGETHER)
-      await this.#call('suspend', { lanes: lanes.slice(at, at + TOGETHER).map(laneOf), ...about })
+      await this.#call('suspend', { lanes: lanes.slice(at, at + TOGETHER).map(laneOf), stop })
   }
 
   async *content(ref: ContentRef): AsyncGenerator<Uint8Array> {

@@ -17,7 +17,7 @@ import type {
   MessageId,
   OperatorAct,
 } from '../port.ts'
-import type { Page, ProcessEntry, StandingHold, Suspension, Trace } from '../port.ts'
+import type { Page, ProcessEntry, StandingHold, Suspension, Trace, TroubleFacts } from '../port.ts'
 import { find, messageOf, readMessages } from './find.ts'
 import { destinationOf, laneOf } from './keys.ts'
 import type { DeliveryRow, MessageRow } from './rows.ts'
@@ -25,6 +25,8 @@ import type { Said } from './process.ts'
 import type { LeaseTime } from './time.ts'
 
 const CALM = 'Redis was restarted, and whoever was at work says first what came of it'
+
+type Stop = Omit<Suspension, 'lane' | 'cause' | 'since'> & TroubleFacts
 
 export class Reading {
   #redis: Redis
@@ -176,7 +178,8 @@ export class Reading {
     const calm = Number(await this.#redis.get(this.#key('calm'))) - this.#time.now()
     if (calm <= 0) return []
     const until = this.#clock.now() + calm
-    return Array.from(lanes, (lane) => ({ lane, until, reason: CALM }))
+    const since = this.#clock.now()
+    return Array.from(lanes, (lane) => ({ lane, until, reason: CALM, cause: 'other', since }))
   }
 
   async #busyOf(lanes: readonly Destination[]): Promise<Destination[]> {
@@ -194,9 +197,11 @@ export class Reading {
     const now = this.#clock.now()
     return all
       .map(([lane, text]) => {
-        const stop = JSON.parse(text) as Omit<Suspension, 'lane'>
-        const { site, until, reason } = stop
-        return { lane: destinationOf(lane), until, reason, ...(site === undefined ? {} : { site }) }
+        const stop = JSON.parse(text) as Stop
+        // What a relay of before has written lacks the last two.
+        const { site, until, reason, cause = 'other', since = 0 } = stop
+        const about = { until, reason, cause, since, ...(site === undefined ? {} : { site }) }
+        return { lane: destinationOf(lane), ...about }
       })
       .filter(({ until }) => until > now)
       .sort((one, other) => (one.lane < other.lane ? -1 : 1))

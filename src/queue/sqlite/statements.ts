@@ -83,7 +83,7 @@ export const STATEMENTS = {
   forgetRecipients: `DELETE FROM recipient WHERE message = ?`,
   forgetFacts: `DELETE FROM fact WHERE message = ?`,
 
-  suspend: `INSERT OR REPLACE INTO suspension VALUES (?, ?, ?, ?)`,
+  suspend: `INSERT OR REPLACE INTO suspension VALUES (?, ?, ?, ?, ?, ?)`,
   resume: `DELETE FROM suspension WHERE lane = ?`,
   forgetSuspensions: `DELETE FROM suspension WHERE until <= ?`,
   suspensions: `SELECT lane, site, until, reason FROM suspension`,

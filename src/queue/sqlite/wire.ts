@@ -10,6 +10,7 @@ import type {
   OperatorAct,
   QueueError,
   Steered,
+  TroubleFacts,
 } from '../port.ts'
 
 export type RecipientRow = readonly [n: number, address: string, domain: string]
@@ -93,6 +94,7 @@ export type Operation =
       site: string | null,
       until: number,
       reason: string,
+      about: TroubleFacts,
     ]
   | readonly ['nextDue']
   | readonly ['tick']

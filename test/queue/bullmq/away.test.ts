@@ -122,6 +122,8 @@ test('for one lease after a restart nothing is claimed and nothing counts as sta
       lane: 'other.example',
       until: clock.now() + LEASE,
       reason: 'Redis was restarted, and whoever was at work says first what came of it',
+      cause: 'other',
+      since: clock.now(),
     },
   ])
   expect(await other.claim(5)).toEqual([])

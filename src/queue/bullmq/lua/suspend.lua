@@ -1,8 +1,8 @@
--- Lanes wait until a time, or no longer: given { lanes, until, site, reason }.
+-- Lanes wait until a time, or no longer: given { lanes, stop: until, reason, since, cause, site }.
 define('suspend', function()
   for _, lane in ipairs(given.lanes) do
-    if given['until'] > now then
-      suspend(lane, { ['until'] = given['until'], site = given.site, reason = given.reason })
+    if given.stop['until'] > now then
+      suspend(lane, given.stop)
     else
       call('HDEL', P .. '/suspended', lane)
     end
