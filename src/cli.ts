@@ -8,7 +8,8 @@ import { runCommands } from './admin/commands.ts'
 import type { Context } from './admin/context.ts'
 import { systemClock } from './base/clock.ts'
 import { redisPlace } from './engine.ts'
-import { readSettings, TABLE } from './settings.ts'
+import { configInForce } from './policy/config.ts'
+import { configPlaces, readSettings, TABLE } from './settings.ts'
 
 const words = process.argv.slice(2)
 const stop = new AbortController()
@@ -44,8 +45,10 @@ function createContext(): Context {
     version: version(),
     places: () => {
       const settings = readSettings(process.env)
-      const { data, config, dns, hostname } = settings
-      return { data, config, dns, hostname, redis: redisPlace(settings) }
+      const { data, dns, hostname } = settings
+      const { own, ...rest } = configPlaces(settings)
+      const config = configInForce({ own, ...rest })
+      return { data, config, own, dns, hostname, redis: redisPlace(settings) }
     },
     manual: Object.values(TABLE),
     environment: process.env,

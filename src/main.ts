@@ -21,11 +21,12 @@ import { startListener, type Listener } from './listen/listener.ts'
 import { parseAddress, type Address } from './mail/address.ts'
 import type { Report } from './mail/event.ts'
 import { verifyPassword } from './policy/password.ts'
+import { followConfig } from './policy/config.ts'
 import type { Policy, PolicySource } from './policy/policy.ts'
 import { watchPolicy } from './policy/watch.ts'
 import type { LeaseTime } from './queue/bullmq/time.ts'
 import type { About, Queue } from './queue/port.ts'
-import type { Environment, Settings } from './settings.ts'
+import { configPlaces, type Environment, type Settings } from './settings.ts'
 
 export const VERSION = (
   JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
@@ -74,7 +75,7 @@ export async function startRelay(settings: Settings, world: World = realWorld): 
   const certificate = await openCertificate(settings, world.clock, told.note)
   if (certificate !== undefined) parts.use(certificate)
   const running: Running = { startedAt: world.clock.now(), listeners: [], phase: 'starting' }
-  const status = (): Status => statusOf(settings, running)
+  const status = (): Status => statusOf(settings, running, policies)
   const engine = { ...world, report: told.report, about: () => aboutOf(settings, running) }
   const queue = parts.use(await openQueue(settings, engine))
   told.watch(queue)
@@ -159,12 +160,14 @@ export async function runRelay(settings: Settings): Promise<number> {
   return 0
 }
 
-function doing({ listeners, admin }: Status): string {
+function doing({ listeners, admin, config, isShipped }: Status): string {
   const mail =
     listeners.length === 0
       ? 'takes no mail in: WAYPOST_ROLES leaves out listen'
       : `accepts mail on ${listeners.map(formatListener).join(' ')}`
-  return admin === undefined ? mail : `${mail}; /readyz and /metrics are at ${admin}`
+  const policies = `the policies are those of "${config}"${isShipped ? ', as shipped' : ''}`
+  const http = admin === undefined ? [] : [`/readyz and /metrics are at ${admin}`]
+  return [mail, policies, ...http].join('; ')
 }
 
 // A terminal shows them in the picture.
@@ -204,13 +207,17 @@ function openReport(settings: Settings, { clock, output, terminal, watch }: Worl
 }
 
 async function openPolicies(
-  { config }: Settings,
+  settings: Settings,
   { environment }: World,
   note: Note,
 ): Promise<PolicySource> {
   const tell = (error: unknown): void => note('error', 'The policies were not reloaded', error)
-  const policies = await watchPolicy(config, environment, tell)
-  policies.onChange(() => note('info', 'The policies were reloaded'))
+  const policies = await watchPolicy(followConfig(configPlaces(settings)), environment, tell)
+  let folder = policies.folder()
+  policies.onChange(() => {
+    const moved = folder !== (folder = policies.folder())
+    note('info', moved ? `The policies are those of "${folder}" now` : 'The policies were reloaded')
+  })
   return policies
 }
 
@@ -283,15 +290,26 @@ function defaultPostmaster(hostname: string): Address {
   return address
 }
 
-function statusOf({ hostname, config, roles }: Settings, running: Running): Status {
-  const { startedAt, listeners, admin } = running
-  const opened = listeners.map(({ scheme, address }) => ({ scheme, ...address }))
-  return { version: VERSION, hostname, roles, startedAt, listeners: opened, admin, config }
+function statusOf(
+  settings: Settings,
+  running: Running,
+  policies: Pick<PolicySource, 'folder'>,
+): Status {
+  const { hostname, roles } = settings
+  const { startedAt, admin } = running
+  const config = policies.folder()
+  const isShipped = config === configPlaces(settings).shipped
+  const listeners = opened(running)
+  return { version: VERSION, hostname, roles, startedAt, listeners, admin, config, isShipped }
+}
+
+function opened({ listeners }: Running): Status['listeners'] {
+  return listeners.map(({ scheme, address }) => ({ scheme, ...address }))
 }
 
 function aboutOf(settings: Settings, running: Running): About {
   const { name, hostname, roles, source = hostname } = settings
-  const listeners = statusOf(settings, running).listeners.map(formatListener)
+  const listeners = opened(running).map(formatListener)
   return { name, hostname, version: VERSION, roles, sources: [source], listeners }
 }
 

@@ -2,11 +2,12 @@
 // README print it. Whatever cannot be read stops the start, all mistakes at once, each with what
 // to write instead.
 
-import { readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { existsSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { isIP } from 'node:net'
 import { closest } from './base/closest.ts'
 import { readRefused, REFUSED_BY_DEFAULT } from './delivery/guard.ts'
+import { configInForce, SHIPPED, type ConfigPlaces } from './policy/config.ts'
 import * as values from './values.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -39,9 +40,9 @@ export const TABLE = {
   ),
   config: row(
     'WAYPOST_CONFIG',
-    '.',
-    (text) => resolve(text),
-    'The folder that holds policies/ and queues/',
+    '',
+    values.readPath,
+    'The folder that holds policies/ and queues/; default: config in the data folder once `waypost init` or another command has written it, until then what is shipped',
   ),
   data: row(
     'WAYPOST_DATA',
@@ -202,6 +203,11 @@ export function readSettings(environment: Environment): Settings {
   return { ...read, warnings: [...warnings, ...doubts(read)] }
 }
 
+/** Where the configuration is that counts, for the relay and all commands alike. */
+export function configPlaces({ config, data }: Pick<Settings, 'config' | 'data'>): ConfigPlaces {
+  return config === undefined ? { own: join(data, 'config'), shipped: SHIPPED } : { own: config }
+}
+
 /** `NAME`, else the file that `NAME_FILE` names, without its last line end. */
 function valueOf(environment: Environment, name: string): string | undefined {
   const file = environment[`${name}_FILE`]
@@ -276,8 +282,16 @@ function withoutRedis({ redis, redisReplicas, content, durability, roles }: Sett
 
 function doubts(settings: Settings): string[] {
   const { hostname: name } = settings
-  if (/^[^.]+(\.[^.]+)+$/.test(name) && isIP(name) === 0) return []
-  return [
-    `WAYPOST_HOSTNAME: "${name}" is no fully qualified name; many servers refuse mail from such an EHLO, set a name that resolves to this machine`,
-  ]
+  const isFull = /^[^.]+(\.[^.]+)+$/.test(name) && isIP(name) === 0
+  const partial = `WAYPOST_HOSTNAME: "${name}" is no fully qualified name; many servers refuse mail from such an EHLO, set a name that resolves to this machine`
+  return [...(isFull ? [] : [partial]), ...passedBy(settings)]
+}
+
+// Whoever begins in a folder with policies means them.
+function passedBy(settings: Settings): string[] {
+  const read = configInForce(configPlaces(settings))
+  const here = resolve('policies')
+  if (settings.config !== undefined || here === join(read, 'policies') || !existsSync(here))
+    return []
+  return [`WAYPOST_CONFIG: "${here}" is not read, "${read}" is; WAYPOST_CONFIG=. reads it`]
 }

@@ -26,6 +26,10 @@ const FILES: readonly File[] = [
     load: async () => (await import('./commands/settings.ts')).settingsCommands,
   },
   {
+    names: ['init'],
+    load: async () => (await import('./commands/init.ts')).initCommands,
+  },
+  {
     names: ['status', 'processes'],
     load: async () => (await import('./commands/status.ts')).statusCommands,
   },

@@ -36,8 +36,10 @@ export interface Context {
 export interface Places {
   /** The data folder. */
   readonly data: string
-  /** The folder of `policies/` and `queues/`. */
+  /** The folder of `policies/` and `queues/` that counts. */
   readonly config: string
+  /** Where an operator's own is, or would be written: another than `config` while that is as shipped. */
+  readonly own: string
   /** The resolver, `host:port`; absent: the system's. */
   readonly dns?: string | undefined
   readonly hostname: string

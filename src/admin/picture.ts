@@ -20,7 +20,10 @@ export interface Status {
   }[]
   /** Where health and metrics are. */
   readonly admin?: string | undefined
+  /** The folder that the policies are read from. */
   readonly config: string
+  /** It is what came with the relay: nobody has written another yet. */
+  readonly isShipped: boolean
 }
 
 export function picture(
@@ -30,7 +33,7 @@ export function picture(
   columns = process.stdout.columns,
 ): string {
   const listen = status.listeners.map(formatListener)
-  const folder = relative(process.cwd(), status.config) || '.'
+  const folder = status.isShipped ? 'as shipped' : nearest(status.config)
   const present = policy.files.filter(({ missing }) => !missing)
   const empty = policy.files.filter(({ missing }) => missing)
   const rows: Row[] = [
@@ -47,15 +50,22 @@ export function picture(
       'metrics',
       status.admin === undefined ? 'nowhere (WAYPOST_ADMIN=none)' : `${status.admin}/metrics`,
     ],
-    ['try it', `${COMMAND} send you@example.com`],
+    ...(status.isShipped ? [['your own', `${COMMAND} init`] as Row] : []),
+    ['try it', `${COMMAND} send YOUR@OWN.ADDRESS`],
     ['stop', 'Ctrl-C: attempts under way finish first'],
   ]
   const lines = rows.flatMap(([name, text]) => wrap(`  ${name.padEnd(11)}${text}`, columns, 13))
   return [`Waypost ${status.version} on ${status.hostname}`, ...lines, ''].join('\n')
 }
 
-// In a checkout npm knows the command; where it is installed, the shell does.
-const COMMAND = import.meta.filename.endsWith('.ts') ? 'npx waypost' : 'waypost'
+// `npx waypost` elsewhere than in a checkout would fetch a stranger's package.
+const COMMAND = import.meta.filename.endsWith('.ts') ? './waypost' : 'waypost'
+
+// From a folder far away the whole path is easier to read than a row of `../`.
+function nearest(path: string): string {
+  const short = relative(process.cwd(), path) || '.'
+  return short.startsWith('..') ? path : short
+}
 
 type Row = [name: string, text: string]
 

@@ -129,5 +129,7 @@ export interface Policy {
 /** The policy of this moment; it is replaced as a whole when files change. */
 export interface PolicySource extends AsyncDisposable {
   current(): Policy
+  /** The config folder that it was read from. */
+  folder(): string
   onChange(listener: (policy: Policy) => void): void
 }

@@ -25,22 +25,24 @@ export interface Pace {
 const PACE: Pace = { clock: systemClock, look: 3000, settle: 150 }
 
 /**
- * Rejects with `PolicyError` when the first version has a mistake; a later one that has is
+ * The folder may become another while it is watched. Rejects with `PolicyError` when the first version has a mistake; a later one that has is
  * reported once, and the version before it goes on.
  */
 export async function watchPolicy(
-  folder: string,
+  folder: string | (() => string),
   env: Environment,
   onProblem: (error: unknown) => void,
   pace: Pace = PACE,
 ): Promise<PolicySource> {
-  const version = await readVersion(folder, env, [])
+  const find = typeof folder === 'string' ? (): string => folder : folder
+  const version = await readVersion(find(), env, [])
   const { policy, findings } = version.loaded
-  if (policy === undefined) throw new PolicyError(folder, findings)
-  return new Watch(folder, env, onProblem, pace, version, policy)
+  if (policy === undefined) throw new PolicyError(version.folder, findings)
+  return new Watch(find, env, onProblem, pace, version, policy)
 }
 
 interface Version {
+  readonly folder: string
   readonly loaded: Loaded
   /** What all its files looked like before they were read. */
   readonly seen: string
@@ -55,16 +57,17 @@ async function readVersion(
   const seen = await lookAt(folder, files)
   const loaded = await load(folder, env)
   const same = loaded.files.join('\n') === files.join('\n')
-  return same ? { loaded, seen } : readVersion(folder, env, loaded.files)
+  return same ? { folder, loaded, seen } : readVersion(folder, env, loaded.files)
 }
 
 class Watch implements PolicySource {
-  readonly #folder: string
+  readonly #find: () => string
   readonly #env: Environment
   readonly #onProblem: (error: unknown) => void
   readonly #pace: Pace
   readonly #listeners: ((policy: Policy) => void)[] = []
   #policy: Policy
+  #folder: string
   #files: readonly string[]
   #seen: string
   #ears: FSWatcher[] = []
@@ -74,14 +77,15 @@ class Watch implements PolicySource {
   #closed = false
 
   constructor(
-    folder: string,
+    find: () => string,
     env: Environment,
     onProblem: (error: unknown) => void,
     pace: Pace,
     version: Version,
     policy: Policy,
   ) {
-    this.#folder = folder
+    this.#find = find
+    this.#folder = version.folder
     this.#env = env
     this.#onProblem = onProblem
     this.#pace = pace
@@ -94,6 +98,10 @@ class Watch implements PolicySource {
 
   current(): Policy {
     return this.#policy
+  }
+
+  folder(): string {
+    return this.#folder
   }
 
   onChange(listener: (policy: Policy) => void): void {
@@ -126,24 +134,25 @@ class Watch implements PolicySource {
 
   async #refresh(): Promise<void> {
     if (!(await this.#isNew())) return
-    const { loaded, seen } = await readVersion(this.#folder, this.#env, this.#files)
+    const { folder, loaded, seen } = await readVersion(this.#find(), this.#env, this.#files)
     if (this.#closed) return
     // Also of a version with a mistake: it is told once, and mending a key is noticed.
     this.#seen = seen
     this.#files = loaded.files
     this.#listen()
     const { policy, findings } = loaded
-    if (policy === undefined) return this.#onProblem(new PolicyError(this.#folder, findings))
+    if (policy === undefined) return this.#onProblem(new PolicyError(folder, findings))
     this.#policy = policy
+    this.#folder = folder
     for (const listener of this.#listeners) listener(policy)
   }
 
   /** Something has changed, and two looks agree on what. */
   async #isNew(): Promise<boolean> {
-    const first = await lookAt(this.#folder, this.#files)
+    const first = await lookAt(this.#find(), this.#files)
     if (first === this.#seen) return false
     await pause(this.#pace.clock, this.#pace.settle)
-    this.#heard = (await lookAt(this.#folder, this.#files)) !== first
+    this.#heard = (await lookAt(this.#find(), this.#files)) !== first
     return !this.#heard
   }
 
@@ -152,8 +161,8 @@ class Watch implements PolicySource {
   #listen(): void {
     for (const ear of this.#ears) ear.close()
     const folders = new Set([
-      join(this.#folder, 'policies'),
-      join(this.#folder, 'queues'),
+      join(this.#find(), 'policies'),
+      join(this.#find(), 'queues'),
       ...this.#files.map((file) => dirname(file)),
     ])
     this.#ears = [...folders].flatMap((folder) => this.#ear(folder) ?? [])

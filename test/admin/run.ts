@@ -16,6 +16,8 @@ export interface Run {
 export interface RunWorld {
   readonly data?: string
   readonly config?: string
+  /** Where a configuration would be written; by default the one above counts. */
+  readonly own?: string
   readonly dns?: string
   /** What is typed, or piped in. */
   readonly input?: string
@@ -42,6 +44,7 @@ export async function waypost(
     places: () => ({
       data: world.data ?? '/nonexistent/data',
       config: world.config ?? '/nonexistent/config',
+      own: world.own ?? world.config ?? '/nonexistent/config',
       dns: world.dns,
       hostname: 'relay.example',
     }),

@@ -84,7 +84,13 @@ describe('of the Redis engine', () => {
       prefix,
       wish: { replicas: 0, relaxed: false, ...wish },
     }
-    const places = { data: '/nonexistent', config: '/nonexistent', hostname: 'x.example', redis }
+    const places = {
+      data: '/nonexistent',
+      config: '/nonexistent',
+      own: '/nonexistent',
+      hostname: 'x.example',
+      redis,
+    }
     return waypost(words, { context: { places: () => places } })
   }
 

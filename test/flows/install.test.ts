@@ -37,7 +37,7 @@ test('no TypeScript but declarations is installed', async () => {
   const home = join(folder, 'node_modules', 'waypost')
   const { out } = await succeed('find', [home, '-name', '*.ts', '-not', '-name', '*.d.ts'])
   expect(out).toBe('')
-  expect(existsSync(join(home, 'policies', 'relay.yaml'))).toBe(true)
+  expect(existsSync(join(home, 'dist', 'shipped', 'policies', 'relay.yaml'))).toBe(true)
 })
 
 test('the installed relay takes a message and delivers it', async () => {

@@ -114,6 +114,25 @@ test('files that are not there are told at the start', async () => {
   expect(await relay.stop()).toBe(0)
 })
 
+test('a relay on what is shipped goes over to the configuration that the first user is added to', async () => {
+  await using relay = await createProcess({ hop: 9, environment: { WAYPOST_CONFIG: '' } })
+  await relay.start()
+  const told = (): string =>
+    relay
+      .log()
+      .flatMap((line) => String(line['text']))
+      .join('\n')
+  await expect.poll(told).toContain(', as shipped')
+  const added = await relay.waypost('user', 'add', 'billing', '--generate')
+  expect(added).toMatchObject({ code: 0 })
+  expect(added.err).toContain('without a restart')
+  const own = join(relay.data, 'config')
+  await expect.poll(told, { timeout: 10_000 }).toContain(`The policies are those of "${own}" now`)
+  const { out } = await relay.waypost('user', 'list', '--json')
+  expect(JSON.parse(out)).toMatchObject({ name: 'billing' })
+  expect(await relay.stop()).toBe(0)
+})
+
 function start(relay: RelayProcess, environment: Readonly<Record<string, string>>) {
   const words = [join(import.meta.dirname, '../../src/cli.ts'), 'start']
   return run(process.execPath, words, { ...relay.environment, ...environment })

@@ -18,6 +18,7 @@ import {
   type KeyKind,
   type KeyMatch,
 } from '../keys.ts'
+import { ownConfig, shortest } from '../own-config.ts'
 import { jsonLine } from '../plain.ts'
 import { command, type Act } from '../program.ts'
 
@@ -54,7 +55,7 @@ async function makeKeys(
   options: { selector?: string; json?: true },
 ): Promise<number> {
   const domain = domainOf(name)
-  const { config } = context.places()
+  const config = await ownConfig(context)
   const suffix = options.selector ?? String(new Date(context.clock.now()).getUTCFullYear())
   const keys = [plan('rsa', `s${suffix}`, domain), plan('ed25519', `e${suffix}`, domain)]
   for (const { file } of keys) await refuseExisting(join(config, file))
@@ -76,7 +77,7 @@ async function makeKeys(
         }),
       )
   }
-  if (options.json !== true) context.print(instructions(domain, keys, records))
+  if (options.json !== true) context.print(instructions(config, domain, keys, records))
   return 0
 }
 
@@ -92,16 +93,21 @@ async function refuseExisting(path: string): Promise<void> {
   )
 }
 
-function instructions(domain: Domain, keys: readonly NewKey[], records: readonly string[]): string {
+function instructions(
+  config: string,
+  domain: Domain,
+  keys: readonly NewKey[],
+  records: readonly string[],
+): string {
   const files = keys.map(({ selector, file }) => `{ selector: ${selector}, file: ${file} }`)
-  return `Made ${keys.map(({ file }) => file).join(' and ')}
+  return `Made ${keys.map(({ file }) => file).join(' and ')} in ${printable(shortest(config))}
 
 1. Publish these records in DNS (a web form takes the text without quotes, its parts joined):
 
 ${records.join('\n\n')}
 
-2. When \`waypost key check ${domain}\` says that they match, put this into policies/signing.yaml;
-   it takes effect without a restart:
+2. When \`waypost key check ${domain}\` says that they match, put this into
+   ${printable(shortest(join(config, 'policies/signing.yaml')))}; it takes effect without a restart:
 
 - domains: [${domain}]
   keys:

@@ -10,6 +10,7 @@ import { hashPassword } from '../../policy/password.ts'
 import { askSecret, readInput } from '../ask.ts'
 import { CommandError, type Context } from '../context.ts'
 import { collect } from '../options.ts'
+import { ownConfig } from '../own-config.ts'
 import { jsonLine } from '../plain.ts'
 import { command, type Act } from '../program.ts'
 import { formatTable } from '../table.ts'
@@ -58,10 +59,10 @@ function addPassword(command: Command): Command {
 }
 
 async function add(context: Context, name: string, options: AddOptions): Promise<number> {
-  const { config } = context.places()
   const senders = options.sender ?? []
   const password = await passwordOf(context, name, options)
-  await addUser(config, name, await hashPassword(password), senders)
+  const hash = await hashPassword(password)
+  await addUser(await ownConfig(context), name, hash, senders)
   const made = options.generate === true ? password : undefined
   if (options.json === true) context.print(jsonLine({ name, senders, password: made }))
   else context.print(said(name, senders, made))
@@ -78,13 +79,21 @@ function shown(password: string | undefined): string {
 }
 
 async function change(context: Context, name: string, options: PasswordOptions): Promise<number> {
-  const { config } = context.places()
   const password = await passwordOf(context, name, options)
-  await changePassword(config, name, await hashPassword(password))
+  const hash = await hashPassword(password)
+  await changePassword(await configWith(context, name), name, hash)
   const made = options.generate === true ? password : undefined
   if (options.json === true) context.print(jsonLine({ name, password: made }))
   else context.print(`${printable(`Changed the password of "${name}"`)}\n${shown(made)}`)
   return 0
+}
+
+/** The folder in which this user can be changed; where there is none, the change will say so. */
+async function configWith(context: Context, name: string): Promise<string> {
+  const { config, own } = context.places()
+  if (config === own) return own
+  const { users } = await loadPolicy(config, context.environment)
+  return users.some((user) => user.name === name) ? ownConfig(context) : config
 }
 
 // Long enough for a phrase, short enough to hash.
@@ -131,7 +140,7 @@ async function list(context: Context, options: { json?: true }): Promise<number>
 }
 
 async function remove(context: Context, name: string, options: { json?: true }): Promise<number> {
-  await removeUser(context.places().config, name)
+  await removeUser(await configWith(context, name), name)
   context.print(options.json === true ? jsonLine({ name }) : printable(`Removed "${name}"`) + '\n')
   return 0
 }
