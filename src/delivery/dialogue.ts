@@ -28,11 +28,13 @@ export class Dialogue {
   readonly #deadline: Deadline
   readonly #closed = Promise.withResolvers<void>()
   #socket: Socket
-  #reader = new ReplyReader((reply) => this.#heard(reply))
+  #reader = this.#newReader()
   #listener: Listener | undefined
   #phase: Phase = 'greeting'
   #loss: Loss | undefined
   #unasked: Reply | undefined
+  /** In which phase the noise came that no reply has followed yet. */
+  #noiseIn: Phase | undefined
   readonly #onData = (chunk: Buffer): void => this.#read(chunk)
   readonly #onDrain = (): void => this.#listener?.drained?.()
   readonly #onEnd = (): void => this.#lose('closed', 'The server closed the connection')
@@ -68,7 +70,8 @@ export class Dialogue {
 
   /** Nothing is left of what was written, and nothing has come that was not read. */
   get quiet(): boolean {
-    return !this.#reader.partial && this.#unasked === undefined && this.#loss === undefined
+    const nothing = this.#reader.unread === undefined && this.#unasked === undefined
+    return nothing && this.#loss === undefined
   }
 
   /** Bytes that wait to be sent. */
@@ -125,7 +128,7 @@ export class Dialogue {
   /** Goes on over this socket, with nothing of what was read before (RFC 3207 6). */
   resume(socket: Socket): void {
     this.#socket = socket
-    this.#reader = new ReplyReader((reply) => this.#heard(reply))
+    this.#reader = this.#newReader()
     this.#attach(socket)
   }
 
@@ -169,14 +172,27 @@ export class Dialogue {
     socket.off('close', this.#onEnd)
   }
 
-  #read(chunk: Buffer): void {
-    this.#reader.push(chunk)
-    const { garbled } = this.#reader
-    if (garbled !== undefined) this.#lose('garbled', `The server ${garbled}`)
+  #newReader(): ReplyReader {
+    return new ReplyReader((reply, torn) => this.#heard(reply, torn))
   }
 
-  #heard(reply: Reply): void {
+  #read(chunk: Buffer): void {
+    const phase = this.#phase
+    this.#reader.push(chunk)
+    const { garbled, noise } = this.#reader
+    if (garbled !== undefined) return this.#lose('garbled', `The server ${garbled}`)
+    if (noise === undefined) return
+    this.#noiseIn ??= phase
+    // Who begins with something else is no mail server, and need not be waited for.
+    if (phase === 'greeting' && this.#listener !== undefined)
+      this.#lose('garbled', 'The server speaks no SMTP')
+  }
+
+  #heard(reply: Reply, torn: string | undefined): void {
     if (this.#loss !== undefined) return
+    this.#noiseIn = undefined
+    if (torn !== undefined && this.#phase === 'dot')
+      return this.giveUp(`The server said yes and no after the final dot: ${torn}`)
     if (this.#listener === undefined) this.#unasked ??= reply
     else this.#listener.heard(reply)
   }
@@ -188,7 +204,11 @@ export class Dialogue {
 
   #lose(kind: Loss['kind'], text: string): void {
     if (this.#loss !== undefined) return
-    this.#loss = { kind, text }
+    const { unread, garbled: given } = this.#reader
+    const words = unread === undefined || given !== undefined ? '' : `; it sent ${unread}`
+    // That was its answer to the dot, and all that will come.
+    const garbled = this.#noiseIn === 'dot' && this.#phase === 'dot' && kind !== 'stopped'
+    this.#loss = { kind: garbled ? 'garbled' : kind, text: text + words }
     this.#deadline.close()
     this.#part(kind)
     const listener = this.#listener

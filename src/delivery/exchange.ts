@@ -3,7 +3,7 @@
 // before. Once the dot is written only its reply can say what became of the message.
 
 import type { Outcome } from '../mail/outcome.ts'
-import { classOf } from '../mail/reply.ts'
+import { classOf, formatReply } from '../mail/reply.ts'
 import type { Reply } from '../mail/reply.ts'
 import { mailCommand, rcptCommand } from './commands.ts'
 import type { Dialogue, Listener } from './dialogue.ts'
@@ -211,7 +211,7 @@ export class Exchange implements Listener {
     const kind = classOf(reply)
     const early = this.#dialogue.backlog > 0
     if (kind === 'intermediate' || (early && kind === 'success'))
-      return this.#dialogue.giveUp(`The server answered the final dot with ${reply.code}`)
+      return this.#dialogue.giveUp(`The server said at the final dot: "${formatReply(reply)}"`)
     this.#taken = kind === 'success'
     this.#open = !this.#taken
     this.#decideRest(judge({ kind: 'reply', stage: 'dot', reply }))

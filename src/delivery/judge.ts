@@ -77,11 +77,19 @@ function isFinal(stage: Stage, reply: Reply): boolean {
 }
 
 function judgeLoss(stage: Stage, loss: Loss): Outcome {
+  if (stage === 'dot' && loss.kind === 'garbled') return judgeNonsense(loss)
   const reply = { code: 421, status: statusOfLoss(stage), text: loss.text }
   const kind = stage === 'dot' ? 'unknown' : 'deferred'
   // From MAIL on it may be this message that the server chokes on.
   const scope = SCOPE_OF[stage] === 'site' ? 'site' : 'message'
   return { kind, stage, scope, reply, by: 'relay' }
+}
+
+// Who answers the dot with nonsense will do so again, and may take one more copy each time. One is
+// enough: the sender is told what was said.
+function judgeNonsense({ text }: Loss): Outcome {
+  const reply = { code: 554, status: '5.5.0', text: `${text}; it may have taken the message` }
+  return { kind: 'refused', stage: 'dot', scope: 'message', reply, by: 'relay' }
 }
 
 function statusOfLoss(stage: Stage): string {

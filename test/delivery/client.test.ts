@@ -7,7 +7,7 @@ import type { Connection, Transaction, TransactionResult } from '../../src/deliv
 import type { Timeouts } from '../../src/delivery/timeouts.ts'
 import { parseAddress } from '../../src/mail/address.ts'
 import { drop, silence, startMx } from '../peers/mx.ts'
-import type { Mx } from '../peers/mx.ts'
+import type { Answer, Mx } from '../peers/mx.ts'
 
 /** What a server offers that takes one command at a time. */
 const PLAIN = ['SIZE 1000000', '8BITMIME']
@@ -205,17 +205,53 @@ test.for(['MAIL', 'RCPT', 'DATA'] as const)('silence at %s ends in its time', as
   expect(result.outcomes.get(0)?.reply.text).toContain('No answer within')
 })
 
-test('nonsense after the dot is unknown, and the end of the connection', async () => {
-  await using mx = await startMx({ dot: 'well done' })
-  const result = await (await callTo(mx)).send(mail())
+const NONSENSE: [what: string, answer: Answer][] = [
+  ['nonsense', 'well done'],
+  ['nonsense and the end', { last: 'well done' }],
+  ['a 354', '354 more'],
+  ['yes and no', '250-2.0.0 taken\n451 4.3.0 or not'],
+  ['no and yes', '550-no\n250 2.0.0 taken'],
+]
+for (const [what, answer] of NONSENSE) {
+  test(`${what} after the dot is not asked for again, and the sender is told`, async () => {
+    await using mx = await startMx({ dot: answer })
+    const result = await (await callTo(mx, { dot: 50 })).send(mail())
+    expect(said(result)).toBe('refused/message')
+    const words = typeof answer === 'string' ? answer : (answer as { last: string }).last
+    const { text } = result.outcomes.get(0)!.reply
+    for (const line of words.split('\n')) expect(text).toContain(line)
+    expect(text).toContain('it may have taken the message')
+    expect(result.connection).toBe('lost')
+  })
+}
+
+test('nonsense before the dot was sent does not make silence after it an answer', async () => {
+  await using mx = await startMx({ DATA: '354 go on\nEnd with a dot', dot: silence })
+  const result = await (await callTo(mx, { dot: 50 })).send(mail())
   expect(said(result)).toBe('unknown/message')
-  expect(result.connection).toBe('lost')
+  expect(result.outcomes.get(0)?.reply.text).toContain('it sent "End with a dot"')
 })
 
-test('a 354 after the dot is unknown', async () => {
-  await using mx = await startMx({ dot: '354 more' })
-  const result = await (await callTo(mx)).send(mail())
-  expect(said(result)).toBe('unknown/message')
+test.for([
+  ['nonsense before the reply', 'thinking\n250 2.0.0 taken'],
+  ['two codes of one class', '250-2.0.0 message taken\n251 2.0.0 and forwarded'],
+] as const)('%s after the dot: the message is delivered', async ([, answer]) => {
+  await using mx = await startMx({ dot: [answer, '250 ok'] })
+  const connection = await callTo(mx)
+  expect(said(await connection.send(mail()))).toBe('delivered')
+  expect(said(await connection.send(mail()))).toBe('delivered')
+  connection.destroy()
+})
+
+test('of two codes to RCPT the last one counts, and all words are kept', async () => {
+  await using mx = await startMx({ RCPT: '550-5.1.1 No such user here\n553 5.1.1 try another' })
+  const connection = await callTo(mx)
+  const result = await connection.send(mail())
+  expect(result.outcomes.get(0)).toMatchObject({
+    kind: 'refused',
+    reply: { code: 553, status: '5.1.1', text: '550-5.1.1 No such user here\ntry another' },
+  })
+  connection.destroy()
 })
 
 test('when DATA is answered 354 though nobody is left, only a dot is sent', async () => {

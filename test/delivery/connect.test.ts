@@ -57,9 +57,20 @@ const SPOILT: [verb: Verb, script: Script, text: string][] = [
   ['greeting', { greeting: '421 4.3.2 busy' }, 'busy'],
   ['greeting', { greeting: drop }, 'closed'],
   ['greeting', { greeting: silence }, 'No answer'],
-  ['greeting', { greeting: 'SSH-2.0-OpenSSH_9.2' }, 'no SMTP reply'],
+  ['greeting', { greeting: 'SSH-2.0-OpenSSH_9.2' }, 'no SMTP; it sent "SSH-2.0-OpenSSH_9.2"'],
+  [
+    'greeting',
+    { greeting: '220-mx ESMTP\n521 5.7.1 client blocked' },
+    '220-mx ESMTP\nclient blocked',
+  ],
+  [
+    'greeting',
+    { greeting: { last: '220-mx ESMTP' } },
+    'closed the connection; it sent "220-mx ESMTP"',
+  ],
   ['EHLO', { EHLO: '451 4.3.0 later' }, 'later'],
   ['EHLO', { EHLO: drop }, 'closed'],
+  ['EHLO', { EHLO: { last: 'Go away' } }, 'it sent "Go away"'],
   ['EHLO', { EHLO: silence }, 'No answer'],
   ['EHLO', { EHLO: '502 no', HELO: '550 no' }, 'no'],
 ]

@@ -446,12 +446,17 @@ class Talk {
       this.#done = true
       this.#socket.end()
     }
-    return text
+    return verdictOf(text)
   }
 
   #say(text: string): void {
     if (!this.#socket.destroyed) this.#socket.write(`${text.replaceAll('\n', '\r\n')}\r\n`)
   }
+}
+
+/** The line that ends a reply, whatever stands before and behind it. */
+function verdictOf(text: string): string {
+  return text.split('\n').findLast((line) => /^\d{3} /.test(line)) ?? text
 }
 
 function pathOf(command: string): string {
