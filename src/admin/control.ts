@@ -61,6 +61,7 @@ function methodsOf({ queue }: ControlOptions): ReadonlyMap<string, Method> {
   const methods = {
     find: queue.find.bind(queue),
     counts: queue.counts.bind(queue),
+    oldest: queue.oldest.bind(queue),
     trace: queue.trace.bind(queue),
     suspensions: queue.suspensions.bind(queue),
     holds: queue.holds.bind(queue),

@@ -29,6 +29,7 @@ function remoteOf(calls: Calls): QueueControl {
   return {
     find: call('find'),
     counts: call('counts'),
+    oldest: call('oldest'),
     trace: async (id) => (await call('trace')(id)) ?? undefined, // JSON has null only
     suspensions: call('suspensions'),
     holds: call('holds'),

@@ -15,6 +15,11 @@ export function numberAt(time: number): number {
   return Math.max(0, Math.floor(time) - EPOCH) * PER_MILLISECOND
 }
 
+/** The time that an id was given at, in milliseconds since 1970. */
+export function timeOf(number: number): number {
+  return EPOCH + Math.floor(number / PER_MILLISECOND)
+}
+
 export function formatId(number: number): MessageId {
   return (digits(Math.floor(number / HALF), 6) + digits(number % HALF, 5)) as MessageId
 }

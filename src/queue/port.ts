@@ -211,6 +211,13 @@ export interface Count {
   readonly count: number
 }
 
+/** The oldest that has not ended, in one state and queue. */
+export interface Oldest {
+  readonly state: Exclude<State, End>
+  readonly queue: string
+  readonly acceptedAt: number
+}
+
 /** One recorded fact of a message, in order of time. */
 export type Fact =
   | {
@@ -356,6 +363,8 @@ export interface QueueReader extends AsyncDisposable {
   find(filter: Filter, page: { readonly limit: number; readonly cursor?: string }): Promise<Page>
   /** Recipients that have not ended, grouped; `ages` are upper bounds in milliseconds for age bands. */
   counts(by: GroupBy, ages?: readonly number[]): Promise<Count[]>
+  /** Each state and queue that has any. Cheap however much is queued: metrics ask at each scrape. */
+  oldest(): Promise<Oldest[]>
   trace(id: MessageId): Promise<Trace | undefined>
   suspensions(): Promise<Suspension[]>
   holds(): Promise<StandingHold[]>

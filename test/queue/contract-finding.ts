@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest'
 
 import type { Filter, RecipientResult } from '../../src/queue/port.ts'
-import { attempt, deferred, delivered, HOUR, send, takeOne } from './mail.ts'
+import { attempt, deferred, delivered, HOUR, send, takeOne, WHO } from './mail.ts'
 import type { Open, Opened } from './contract.ts'
 
 export function contractOfFinding(open: Open): void {
@@ -96,6 +96,75 @@ export function contractOfFinding(open: Open): void {
       { key: 'far.example', count: 2, ages: [1, 1, 0] },
       { key: 'hub.example:25/none', count: 1, ages: [1, 0, 0] },
     ])
+  })
+
+  test('the oldest of each queue and state is told, whatever became of older ones', async () => {
+    await using opened = await open()
+    const { queue, clock } = opened
+    const start = clock.now()
+    const at = (minutes: number): number => start + minutes * 60_000
+    await send(queue, clock, { to: ['gone@far.example'], queue: 'bulk' })
+    const { delivery, lease } = await takeOne(queue)
+    await queue.settle(delivery, attempt(clock, delivery, delivered))
+    await queue.release(lease)
+    expect(await queue.oldest()).toEqual([])
+
+    clock.pass(60_000)
+    const held = await send(queue, clock, { queue: 'bulk' })
+    clock.pass(60_000)
+    const waiting = await send(queue, clock, { queue: 'bulk' })
+    const many = { to: ['a@two.example', 'b@two.example'], queue: 'urgent', due: at(99) }
+    const urgent = await send(queue, clock, many)
+    clock.pass(60_000)
+    await send(queue, clock, { queue: 'bulk', due: at(99) })
+    await queue.steer('hold', { ids: [held, `${urgent}-1`], to: 'far.example' }, WHO)
+    const oldest = async (): Promise<unknown[]> => {
+      const found = await queue.oldest()
+      return found
+        .map(({ state, queue: name, acceptedAt }) => `${state} ${name} ${acceptedAt - start}`)
+        .sort()
+    }
+    expect(await oldest()).toEqual([
+      'held bulk 60000',
+      'waiting bulk 120000',
+      'waiting urgent 120000',
+    ])
+
+    const taken = await takeOne(queue)
+    expect(taken.delivery.message).toBe(waiting)
+    expect(await oldest()).toEqual([
+      'held bulk 60000',
+      'sending bulk 120000',
+      'waiting bulk 180000',
+      'waiting urgent 120000',
+    ])
+    await queue.settle(
+      taken.delivery,
+      attempt(clock, taken.delivery, (n) => deferred(n, at(50))),
+    )
+    // One of two recipients is held: it is a delivery of its own from then on.
+    await queue.steer('hold', { to: 'a@two.example' }, WHO)
+    await queue.steer('release', { ids: [held] }, WHO)
+    expect(await oldest()).toEqual([
+      'held urgent 120000',
+      'waiting bulk 60000',
+      'waiting urgent 120000',
+    ])
+    await queue.steer('cancel', { states: ['held', 'waiting'] }, WHO)
+    expect(await oldest()).toEqual([])
+  })
+
+  test('mail under a standing hold is held from the start, and counts so', async () => {
+    await using opened = await open()
+    const { queue, clock } = opened
+    const acceptedAt = clock.now()
+    await send(queue, clock, {})
+    await queue.hold({ kind: 'queue', name: 'default' }, WHO)
+    clock.pass(1000)
+    await send(queue, clock, {})
+    expect(await queue.oldest()).toEqual([{ state: 'held', queue: 'default', acceptedAt }])
+    await queue.unhold({ kind: 'queue', name: 'default' }, WHO)
+    expect(await queue.oldest()).toEqual([{ state: 'waiting', queue: 'default', acceptedAt }])
   })
 
   test('a message that nobody accepted has no trace', async () => {

@@ -6,6 +6,7 @@ import { expect, test } from 'vitest'
 
 import type { Filter } from '../../src/queue/port.ts'
 import { driverOf } from '../../src/queue/sqlite/driver.ts'
+import { firstAfter, SENDING } from '../../src/queue/sqlite/oldest.ts'
 import { migrate } from '../../src/queue/sqlite/schema.ts'
 import { STATEMENTS } from '../../src/queue/sqlite/statements.ts'
 
@@ -46,6 +47,17 @@ const drivers: [what: string, filter: Filter, index: RegExp][] = [
 for (const [what, filter, index] of drivers)
   test(`finding by ${what} follows an index, in the order of the pages`, () => {
     const plan = planOf(driverOf(db, filter).text).join('\n')
+    expect(plan).toMatch(index)
+    expect(plan).not.toMatch(/TEMP B-TREE FOR ORDER BY/)
+  })
+
+for (const [what, text, index] of [
+  ['that waits', firstAfter('state = 0'), /delivery_waiting \(queue>\?/],
+  ['that is held', firstAfter('state = 2'), /delivery_kept \(queue>\?/],
+  ['that is being sent', SENDING, /delivery_taken/],
+] as const)
+  test(`the oldest ${what} is found along an index`, () => {
+    const plan = planOf(text).join('\n')
     expect(plan).toMatch(index)
     expect(plan).not.toMatch(/TEMP B-TREE FOR ORDER BY/)
   })

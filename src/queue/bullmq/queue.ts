@@ -22,6 +22,7 @@ import type {
   Loan,
   MessageId,
   NewMail,
+  Oldest,
   OperatorAct,
   Page,
   ProcessEntry,
@@ -304,6 +305,10 @@ class BullmqQueue implements Queue {
 
   trace(id: MessageId): Promise<Trace | undefined> {
     return this.#reading.trace(id)
+  }
+
+  oldest(): Promise<Oldest[]> {
+    return this.#reading.oldest()
   }
 
   suspensions(): Promise<Suspension[]> {

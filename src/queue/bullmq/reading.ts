@@ -15,11 +15,13 @@ import type {
   Filter,
   GroupBy,
   MessageId,
+  Oldest,
   OperatorAct,
 } from '../port.ts'
 import type { Page, ProcessEntry, StandingHold, Suspension, Trace, TroubleFacts } from '../port.ts'
 import { find, messageOf, readMessages } from './find.ts'
 import { destinationOf, laneOf } from './keys.ts'
+import { readOldest } from './oldest.ts'
 import type { DeliveryRow, MessageRow } from './rows.ts'
 import type { Said } from './process.ts'
 import type { LeaseTime } from './time.ts'
@@ -58,6 +60,10 @@ export class Reading {
       entries,
       ...(await this.#stopsOf(entries)),
     }
+  }
+
+  oldest(): Promise<Oldest[]> {
+    return readOldest(this.#redis, this.#prefix)
   }
 
   async suspensions(): Promise<Suspension[]> {

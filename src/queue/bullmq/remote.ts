@@ -37,6 +37,7 @@ export async function openBullmqRemote(options: RemoteOptions): Promise<QueueCon
   return {
     find: reading.find.bind(reading),
     counts: reading.counts.bind(reading),
+    oldest: reading.oldest.bind(reading),
     trace: reading.trace.bind(reading),
     suspensions: reading.suspensions.bind(reading),
     holds: reading.holds.bind(reading),

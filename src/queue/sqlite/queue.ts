@@ -13,7 +13,7 @@ import { FreshMail } from '../fresh.ts'
 import { createIds, formatId, parseId } from '../ids.ts'
 import { QueueError } from '../port.ts'
 import type { About, Act, ContentRef, Count, Delivery, EngineStatus, Filter } from '../port.ts'
-import type { GroupBy, Lease, MessageId, NewMail, OperatorAct, Page } from '../port.ts'
+import type { GroupBy, Lease, MessageId, NewMail, Oldest, OperatorAct, Page } from '../port.ts'
 import type { ProcessEntry, Queue } from '../port.ts'
 import type {
   Settlement,
@@ -304,6 +304,10 @@ class SqliteQueue implements Queue {
 
   trace(id: MessageId): Promise<Trace | undefined> {
     return this.#parts.reader.trace(this.#clock.now(), id)
+  }
+
+  oldest(): Promise<Oldest[]> {
+    return this.#parts.reader.oldest()
   }
 
   suspensions(): Promise<Suspension[]> {

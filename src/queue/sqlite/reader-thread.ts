@@ -11,6 +11,7 @@ import { addChunks } from './chunks.ts'
 import { readCounts } from './counts.ts'
 import { find } from './find.ts'
 import { openForReading, readBytes, readHolds } from './reading.ts'
+import { readOldest } from './oldest.ts'
 import { readSizes, readSuspensions, readTrace } from './reading.ts'
 import type { FromReader, ToReader } from './wire.ts'
 
@@ -41,6 +42,8 @@ async function read(asked: ToReader): Promise<unknown> {
       return readTrace(db, asked[3], asked[2])
     case 'suspensions':
       return readSuspensions(db, asked[2])
+    case 'oldest':
+      return readOldest(db)
     case 'holds':
       return readHolds(db)
     case 'bytes':

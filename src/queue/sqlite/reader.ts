@@ -3,10 +3,11 @@
 
 import type { DatabaseSync } from 'node:sqlite'
 
-import type { Count, Filter, GroupBy, MessageId, Page, QueueReader } from '../port.ts'
+import type { Count, Filter, GroupBy, MessageId, Oldest, Page, QueueReader } from '../port.ts'
 import type { StandingHold, Suspension, Trace } from '../port.ts'
 import { readCounts } from './counts.ts'
 import { find } from './find.ts'
+import { readOldest } from './oldest.ts'
 import { openForReading, readHolds, readSuspensions, readTrace } from './reading.ts'
 
 /** Rejects when there is no queue, or it belongs to another user. */
@@ -36,6 +37,10 @@ class SqliteReader implements QueueReader {
 
   async trace(id: MessageId): Promise<Trace | undefined> {
     return readTrace(this.#db, id, this.#now())
+  }
+
+  async oldest(): Promise<Oldest[]> {
+    return readOldest(this.#db)
   }
 
   async suspensions(): Promise<Suspension[]> {

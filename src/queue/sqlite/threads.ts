@@ -6,7 +6,16 @@ import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 
 import { QueueError } from '../port.ts'
-import type { Count, Filter, GroupBy, Page, StandingHold, Suspension, Trace } from '../port.ts'
+import type {
+  Count,
+  Filter,
+  GroupBy,
+  Oldest,
+  Page,
+  StandingHold,
+  Suspension,
+  Trace,
+} from '../port.ts'
 import type { StoreOptions } from './store.ts'
 import type { FromReader, FromWorker, Opened, ToReader } from './wire.ts'
 
@@ -68,6 +77,10 @@ export class ReaderThread {
 
   suspensions(now: number): Promise<Suspension[]> {
     return this.#ask<Suspension[]>(['suspensions', now])
+  }
+
+  oldest(): Promise<Oldest[]> {
+    return this.#ask<Oldest[]>(['oldest'])
   }
 
   holds(): Promise<StandingHold[]> {

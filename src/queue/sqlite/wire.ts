@@ -211,6 +211,7 @@ export type ToReader =
   | readonly [call: number, 'counts', now: number, GroupBy, ages: readonly number[] | undefined]
   | readonly [call: number, 'trace', now: number, id: string]
   | readonly [call: number, 'suspensions', now: number]
+  | readonly [call: number, 'oldest']
   | readonly [call: number, 'holds']
   | readonly [call: number, 'bytes', id: string]
   | readonly [call: number, 'history']

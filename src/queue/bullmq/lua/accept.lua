@@ -52,6 +52,7 @@ define('accept', function()
       writeDelivery(id, each.n, d)
     else
       rank('/alarm', delivery, each.alarm)
+      setAge('w', each, delivery, true)
       placeFor(lane, each)
     end
   end

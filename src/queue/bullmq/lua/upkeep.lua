@@ -37,6 +37,7 @@ define('mend', function()
     for n = 1, last do
       local d = readDelivery(id, n)
       local delivery = id .. '-' .. n
+      if d and d.s ~= REFUSED then setAge(d.s == HELD and 'h' or 'w', d, delivery, true) end
       if d and d.s == nil and not holderOf(delivery) and not stands(laneOf(d.to), delivery) then
         settleDown(id, n, d)
         place(laneOf(d.to))

@@ -24,6 +24,7 @@ define('withdraw', function()
       markFree(id, n, d)
       dropJob(laneOf(d.to), id .. '-' .. n)
       rank('/alarm', id .. '-' .. n, false)
+      setAge('w', d, id .. '-' .. n, false)
       place(laneOf(d.to))
     end
   end

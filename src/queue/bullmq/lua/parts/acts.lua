@@ -37,7 +37,10 @@ local function splitOff(id, n, d, chosen)
     part.r[#part.r + 1] = r
     exclude(d.r, r)
   end
-  if d.s == HELD then call('SADD', P .. '/held/' .. d.scope, id .. '-' .. number) end
+  if d.s == HELD then
+    call('SADD', P .. '/held/' .. d.scope, id .. '-' .. number)
+    setAge('h', d, id .. '-' .. number, true)
+  end
   if d.s == REFUSED then call('SADD', P .. '/refused', id .. '-' .. number) end
   d.by = nil
   writeDelivery(id, n, d)

@@ -56,8 +56,14 @@ local function countHeld(by)
   if by ~= 0 then call('INCRBY', P .. '/held', by) end
 end
 
+-- Under its queue in order of age: "w" what goes on, "h" what is held; `is` false when it is that no more.
+local function setAge(mark, d, delivery, is)
+  rank('/age', mark .. d.q .. '\0' .. delivery, is and '0')
+end
+
 local function setAlarm(id, n, d)
   local member = id .. '-' .. n
+  setAge('w', d, member, d.s == nil)
   rank('/alarm', member, d.s == nil and math.min(d.exp, d.warn or d.exp))
 end
 
@@ -89,6 +95,7 @@ end
 local function markHeld(id, n, d, scope, by)
   d.s, d.scope, d.hold = HELD, scope, { who = by.who, why = by.why }
   call('SADD', P .. '/held/' .. scope, id .. '-' .. n)
+  setAge('h', d, id .. '-' .. n, true)
   call('SADD', P .. '/scopes', scope)
   countHeld(#d.r)
 end
@@ -96,6 +103,7 @@ end
 local function markFree(id, n, d)
   if d.s == HELD then
     call('SREM', P .. '/held/' .. d.scope, id .. '-' .. n)
+    setAge('h', d, id .. '-' .. n, false)
     countHeld(-#d.r)
   elseif d.s == REFUSED then
     call('SREM', P .. '/refused', id .. '-' .. n)
@@ -132,6 +140,7 @@ local function endDelivery(id, n, d)
   local key = messageKey(id)
   call('HDEL', key, 'd' .. n)
   rank('/alarm', id .. '-' .. n, false)
+  setAge('w', d, id .. '-' .. n, false)
   if not d.one and call('HINCRBY', key, 'live', '-1') > 0 then return end
   rank('/live', id, false)
   rank('/done', id, '0')
