@@ -33,6 +33,7 @@ export class Dialogue {
   #phase: Phase = 'greeting'
   #loss: Loss | undefined
   #unasked: Reply | undefined
+  #hide: ((text: string) => string) | undefined
   /** In which phase the noise came that no reply has followed yet. */
   #noiseIn: Phase | undefined
   readonly #onData = (chunk: Buffer): void => this.#read(chunk)
@@ -77,6 +78,11 @@ export class Dialogue {
   /** Bytes that wait to be sent. */
   get backlog(): number {
     return this.#socket.writableLength
+  }
+
+  /** From here on everything that the server says goes through this first. */
+  hide(hide: (text: string) => string): void {
+    this.#hide = hide
   }
 
   /** Who hears from here on; without a listener, what is said counts as unasked. */
@@ -188,8 +194,9 @@ export class Dialogue {
       this.#lose('garbled', 'The server speaks no SMTP')
   }
 
-  #heard(reply: Reply, torn: string | undefined): void {
+  #heard(said: Reply, torn: string | undefined): void {
     if (this.#loss !== undefined) return
+    const reply = this.#hide === undefined ? said : { ...said, text: this.#hide(said.text) }
     this.#noiseIn = undefined
     if (torn !== undefined && this.#phase === 'dot')
       return this.giveUp(`The server said yes and no after the final dot: ${torn}`)
@@ -208,7 +215,8 @@ export class Dialogue {
     const words = unread === undefined || given !== undefined ? '' : `; it sent ${unread}`
     // That was its answer to the dot, and all that will come.
     const garbled = this.#noiseIn === 'dot' && this.#phase === 'dot' && kind !== 'stopped'
-    this.#loss = { kind: garbled ? 'garbled' : kind, text: text + words }
+    const told = this.#hide?.(text + words) ?? text + words
+    this.#loss = { kind: garbled ? 'garbled' : kind, text: told }
     this.#deadline.close()
     this.#part(kind)
     const listener = this.#listener

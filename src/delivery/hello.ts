@@ -64,6 +64,9 @@ export function readOffers(reply: Reply): Offers {
     smtpUtf8: offered.has('SMTPUTF8'),
     dsn: offered.has('DSN'),
     startTls: offered.has('STARTTLS'),
-    auth: (offered.get('AUTH') ?? '').toUpperCase().split(/\s+/).filter(Boolean),
+    auth: (offered.get('AUTH') ?? '')
+      .toUpperCase()
+      .split(/[\s,:]+/)
+      .filter(Boolean),
   }
 }

@@ -187,36 +187,6 @@ test.skipIf(process.getuid?.() !== 0)('port 465 is TLS from the first byte', asy
   expect(mx.heard).toEqual(['EHLO near.example'])
 })
 
-const PLAIN = `AUTH PLAIN ${Buffer.from('\0me\0p\u00e4ss').toString('base64')}`
-
-test('a password goes out as PLAIN over verified TLS', async () => {
-  await using mx = await startMx({ certificate, offers: ['AUTH LOGIN PLAIN'] })
-  expect((await call(mx, { tls: 'verified', credentials })).kind).toBe('connected')
-  expect(mx.heard.at(-1)).toBe(PLAIN)
-})
-
-test('a password goes out as LOGIN where that is all there is', async () => {
-  await using mx = await startMx({ certificate, offers: ['AUTH=LOGIN'] })
-  expect((await call(mx, { tls: 'verified', credentials })).kind).toBe('connected')
-  expect(mx.heard.slice(-3)).toEqual(['AUTH LOGIN', 'bWU=', 'cMOkc3M='])
-})
-
-test('a password that is refused is trouble of the site', async () => {
-  await using mx = await startMx({
-    certificate,
-    offers: ['AUTH PLAIN'],
-    AUTH: '535 5.7.8 Wrong',
-  })
-  const connected = await call(mx, { tls: 'verified', credentials })
-  expect(connected).toMatchObject(failedAt('auth', 'Wrong'))
-})
-
-test('a server that offers no AUTH that we know gets no password', async () => {
-  await using mx = await startMx({ certificate, offers: ['AUTH CRAM-MD5'] })
-  const connected = await call(mx, { tls: 'verified', credentials })
-  expect(connected).toMatchObject(failedAt('auth', 'neither'))
-})
-
 const RISKY: [tls: Target['tls'], waived: boolean, hidden: boolean, sent: boolean][] = [
   ['none', false, false, false],
   ['opportunistic', false, false, false],
@@ -236,6 +206,6 @@ for (const [tls, withoutVerification, hidden, sent] of RISKY) {
     })
     const connected = await call(mx, { tls, credentials: { ...credentials, withoutVerification } })
     expect(connected.kind).toBe(sent ? 'connected' : 'failed')
-    expect(mx.heard.includes(PLAIN)).toBe(sent)
+    expect(mx.heard.some((line) => line.startsWith('AUTH PLAIN'))).toBe(sent)
   })
 }

@@ -32,6 +32,7 @@ export const VERBS = [
   'HELO',
   'STARTTLS',
   'AUTH',
+  'response',
   'MAIL',
   'RCPT',
   'DATA',
@@ -280,10 +281,7 @@ class Talk {
   }
 
   async #command(line: string): Promise<unknown> {
-    if (this.#loginSteps > 0) {
-      this.#loginSteps--
-      return this.#say(this.#loginSteps > 0 ? '334 UGFzc3dvcmQ6' : '235 2.7.0 welcome')
-    }
+    if (this.#loginSteps > 0) return this.#response(line)
     const verb = line.slice(0, line.search(/[ :]|$/)).toUpperCase()
     switch (verb) {
       case 'EHLO':
@@ -294,7 +292,7 @@ class Talk {
       case 'STARTTLS':
         return this.#startTls(line)
       case 'AUTH':
-        return this.#answer('AUTH', line, this.#auth(line))
+        return this.#auth(line)
       case 'MAIL':
         return this.#mailFrom(line)
       case 'RCPT':
@@ -318,11 +316,20 @@ class Talk {
     return lines.map((line, n) => `250${n === lines.length - 1 ? ' ' : '-'}${line}`).join('\n')
   }
 
-  #auth(line: string): string {
+  async #auth(line: string): Promise<void> {
     const [, mechanism = '', initial] = line.split(' ')
-    if (mechanism.toUpperCase() !== 'LOGIN') return '235 2.7.0 welcome'
-    this.#loginSteps = initial === undefined ? 2 : 1
-    return initial === undefined ? '334 VXNlcm5hbWU6' : '334 UGFzc3dvcmQ6'
+    const asks = mechanism.toUpperCase() === 'LOGIN' && initial === undefined
+    const said = await this.#answer('AUTH', line, asks ? '334 VXNlcm5hbWU6' : '235 2.7.0 welcome')
+    this.#loginSteps = said.startsWith('334') ? (asks ? 2 : 1) : 0
+  }
+
+  /** A line within AUTH; while the script asks for more, so does this. */
+  async #response(line: string): Promise<void> {
+    this.#loginSteps--
+    const usual = this.#loginSteps > 0 ? '334 UGFzc3dvcmQ6' : '235 2.7.0 welcome'
+    const said = await this.#answer('response', line, line === '*' ? '501 5.7.0 stopped' : usual)
+    if (said.startsWith('334')) this.#loginSteps = Math.max(this.#loginSteps, 1)
+    else this.#loginSteps = 0
   }
 
   async #startTls(line: string): Promise<void> {
