@@ -7,30 +7,42 @@
 
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { availableParallelism, constants } from 'node:os'
-import { dirname, join } from 'node:path'
+import os from 'node:os'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const NEEDED = [24, 15]
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const source = join(root, 'src', 'cli.ts')
 const program = existsSync(source) ? source : join(root, 'dist', 'cli.js')
-const bundled = join(root, 'node_modules', 'node', 'bin', 'node')
+// In a checkout `npm ci` brings one; where the package was installed, one may stand beside it.
+const home = dirname(root)
+const isInstalled = basename(home) === 'node_modules'
+const bundled = [join(root, 'node_modules'), ...(isInstalled ? [home] : [])]
+  .map((folder) => join(folder, 'node', 'bin', 'node'))
+  .find((path) => existsSync(path))
 
 // Signing is done by Node's pool of threads. Four on two processors keep the thread that talks SMTP
 // from its turn; four on sixteen leave twelve idle.
-process.env.UV_THREADPOOL_SIZE ??= String(Math.max(2, availableParallelism()))
+const processors = os.availableParallelism?.() ?? os.cpus().length // Node 16 has the other
+process.env.UV_THREADPOOL_SIZE ??= String(Math.max(2, processors))
 
 if (isEnough(process.versions.node)) {
   await import(pathToFileURL(program).href)
-} else if (existsSync(bundled)) {
+} else if (bundled !== undefined) {
   runWith(bundled)
 } else {
   console.error(
-    `waypost needs Node ${NEEDED.join('.')} or newer, this is ${process.versions.node}. ` +
-      'Install a newer Node, or `npm install node@24` beside it',
+    `waypost needs Node ${NEEDED.join('.')} or newer, this is ${process.versions.node}. Write: ${advice()}`,
   )
   process.exitCode = 1
+}
+
+// A Node of the system stays as it is: npm does not write over /usr/bin/node, and others need it.
+function advice() {
+  if (!isInstalled) return `npm ci --prefix ${root}`
+  if (basename(dirname(home)) === 'lib') return 'npm install -g --prefix /usr/local node@24'
+  return `npm install --prefix ${dirname(home)} node@24`
 }
 
 function isEnough(version) {
@@ -47,10 +59,10 @@ function runWith(node) {
   for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
   process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'))
   child.on('error', (error) => {
-    console.error(`waypost: Cannot run "${node}": ${error.message}; \`npm ci\` brings it`)
+    console.error(`waypost: Cannot run "${node}": ${error.message}. Write: ${advice()}`)
     process.exitCode = 1
   })
   child.on('exit', (code, signal) => {
-    process.exitCode = code ?? 128 + (constants.signals[signal] ?? 0)
+    process.exitCode = code ?? 128 + (os.constants.signals[signal] ?? 0)
   })
 }

@@ -60,6 +60,8 @@ test('under systemd the relay may end what it began, and waits for a Redis that 
   // By default systemd gives up after five starts in ten seconds.
   expect(unit).toMatch(/^StartLimitIntervalSec=0$/m)
   expect(unit).toMatch(/^Restart=always$/m)
+  // What a start with wrong settings or policies ends with: again and again would only fill the journal.
+  expect(unit).toMatch(/^RestartPreventExitStatus=2$/m)
   expect(unit).toMatch(/^User=waypost$/m)
   const known: string[] = Object.values(TABLE).map(({ from }) => from)
   for (const name of unit.match(/WAYPOST_\w+/g) ?? []) expect(known).toContain(name)

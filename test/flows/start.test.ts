@@ -1,5 +1,5 @@
 // A relay that cannot start says in one sentence why, and what to do. It ends with 1, or with 2
-// where its settings are wrong.
+// where its settings or policies are wrong, which no further start will mend.
 
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
@@ -36,25 +36,25 @@ const CASES: Case[] = [
   [
     'without policies',
     { environment: { WAYPOST_CONFIG: '/nowhere.invalid' } },
-    1,
+    2,
     /policies\/: there is no such folder in "\/nowhere\.invalid".*WAYPOST_CONFIG/,
   ],
   [
     'with a mistake in a policy',
     { files: { 'policies/relay.yaml': '- allow: { client: [127.0.0.0/8] }\n' } },
-    1,
+    2,
     /relay\.yaml:1: "client": is no known key, did you mean "clients"/,
   ],
   [
     'with a rule for a queue that has no file',
     { routing: "- { to: ['*'], via: mx, queue: urgent }\n" },
-    1,
+    2,
     /routing\.yaml:1: .*urgent/,
   ],
   [
     'without a key that signing names',
     { files: { 'policies/signing.yaml': `- { domains: [a.example], ${KEY} }\n` } },
-    1,
+    2,
     /signing\.yaml:1: "file": is "keys\/s1\.pem", which cannot be read: ENOENT/,
   ],
   [

@@ -2,7 +2,8 @@
 
 import { printable } from '../../base/escape.ts'
 import { command, type Group } from '../program.ts'
-import type { Context, ManualRow } from '../context.ts'
+import { PolicyError } from '../../policy/findings.ts'
+import { CommandError, type Context, type ManualRow } from '../context.ts'
 import { jsonLine } from '../plain.ts'
 import { wrap } from '../wrap.ts'
 
@@ -15,13 +16,23 @@ export const settingsCommands: Group = (program, act) => {
       '\nIts settings are environment variables: `waypost settings` lists them.\n' +
         '\nExample:\n  $ WAYPOST_HOSTNAME=relay.example.com waypost start\n',
     )
-    .action(act((context) => context.start()))
+    .action(act(start))
   command(
     program,
     'settings',
     'The environment variables that are read, with defaults and what is set',
     'settings',
   ).action(act(printSettings))
+}
+
+async function start(context: Context): Promise<number> {
+  try {
+    return await context.start()
+  } catch (error) {
+    // Like wrong settings they do not mend themselves: whoever restarts the relay need not try again.
+    if (error instanceof PolicyError) throw new CommandError(error.message, 2, { cause: error })
+    throw error
+  }
 }
 
 async function printSettings(context: Context, options: { json?: true }): Promise<number> {
