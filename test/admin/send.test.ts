@@ -1,7 +1,8 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { listeningOf } from '../../src/admin/commands/send.ts'
 import { startSink, type Sink, type SinkEvent } from '../../src/admin/sink.ts'
 import { realWorld, startRelay, type Relay } from '../../src/main.ts'
 import { readSettings } from '../../src/settings.ts'
@@ -80,4 +81,31 @@ test('what is no address is wrong use, and a refusal of the relay is told word f
   await expect
     .poll(async () => (await run('send', 'bo@far.example')).err, { timeout: 15_000 })
     .toMatch(/answered (MAIL FROM|RCPT TO).* with "5\d\d/)
+})
+
+test('loopback listeners of another machine are not taken for our own', () => {
+  const there = {
+    id: 'there',
+    leases: 0,
+    name: 'there-1',
+    hostname: 'relay.example',
+    version: '1.2.3',
+    roles: ['listen' as const],
+    sources: [],
+    listeners: ['smtp://127.0.0.1:2500', 'smtp://[::1]:2500', 'smtp://0.0.0.0:2525'],
+    host: 'elsewhere.example',
+    pid: 1,
+    startedAt: 0,
+    seenAt: 0,
+    isDead: false,
+  }
+  expect(listeningOf([there]).listeners).toEqual([
+    { scheme: 'smtp', host: 'elsewhere.example', port: 2525 },
+  ])
+  const here = { ...there, host: hostname() }
+  expect(listeningOf([here]).listeners.map(({ host }) => host)).toEqual([
+    '127.0.0.1',
+    '::1',
+    '127.0.0.1',
+  ])
 })

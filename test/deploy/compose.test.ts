@@ -55,11 +55,22 @@ for (const name of RELAYS) {
   const service = services[name]!
   const settings = settingsOf(service)
 
-  test(`${name} reads its settings without a doubt, and its policies without changing them`, () => {
+  test(`${name} reads its settings without a doubt`, () => {
     expect(settings.warnings).toEqual([])
-    const mounts = service.volumes!.filter((mount) => mount.startsWith('./'))
-    const folders = ['policies', 'queues', 'keys']
-    expect(mounts).toEqual(folders.map((folder) => `./${folder}:${settings.config}/${folder}:ro`))
+  })
+
+  test(`${name} shares a configuration that commands can change, and never that of the checkout`, () => {
+    const mounts = service.volumes!.filter((mount) => !mount.startsWith('queue:'))
+    expect(mounts).toEqual([`config:${settings.config}`, './tls:/tls:ro'])
+  })
+
+  test(`${name} takes mail from inside without a password, and from outside where its port leads`, () => {
+    expect(settings.listen).toMatchObject([
+      { scheme: 'smtp', host: '127.0.0.1' },
+      { scheme: 'smtp', host: '0.0.0.0' },
+    ])
+    for (const port of (service.ports ?? []).filter((each) => !each.endsWith(':8025')))
+      expect(port.split(':').at(-1)).toBe(String(settings.listen[1]!.port))
   })
 
   test(`${name} may end what it began`, () => {
@@ -81,7 +92,7 @@ for (const name of SHARED)
     expect(redis).toMatchObject({ kind: 'server', hosts: [{ host: 'redis', port: 6379 }] })
     expect(source).toBeUndefined()
     expect(service.depends_on).toEqual({ redis: { condition: 'service_healthy' } })
-    expect(service.volumes).toHaveLength(3)
+    expect(service.volumes).toHaveLength(2)
     expect(service.container_name).toBeUndefined()
     for (const port of service.ports ?? []) expect(hostPorts(port)).toBeGreaterThan(1)
   })
@@ -90,9 +101,13 @@ test('a listener takes mail in where its ports lead, a worker takes it out', () 
   const listener = settingsOf(services['listener']!)
   expect(listener.roles).toEqual(['listen', 'admin'])
   expect(settingsOf(services['worker']!).roles).toEqual(['deliver', 'admin'])
-  expect(services['listener']!.ports).toEqual([`2525-2534:${listener.listen[0]!.port}`])
-  expect(listener.listen).toMatchObject([{ scheme: 'smtp', host: '0.0.0.0' }])
+  expect(services['listener']!.ports).toEqual(['2525-2534:2525'])
   expect(services['worker']!.ports).toBeUndefined()
+})
+
+test('a folder of the machine can hold the configuration in place of the volume', () => {
+  const { services: named } = readCompose({ WAYPOST_HOSTNAME: 'a.example.com', CONFIG: './config' })
+  for (const name of RELAYS) expect(named[name]!.volumes).toContain('./config:/etc/waypost')
 })
 
 test('a machine behind a shared address says its source', () => {
@@ -106,8 +121,8 @@ test('the single relay keeps its queue in a volume', () => {
   expect(redis).toBeUndefined()
   expect(roles).toEqual(['listen', 'deliver', 'admin'])
   expect(mounts![0]).toBe(`queue:${data}`)
-  expect(Object.keys(volumes)).toEqual(['redis', 'queue'])
-  expect(ports).toEqual([`2525:${listen[0]!.port}`, '127.0.0.1:8025:8025'])
+  expect(Object.keys(volumes)).toEqual(['redis', 'queue', 'config'])
+  expect(ports).toEqual([`2525:${listen[1]!.port}`, '127.0.0.1:8025:8025'])
 })
 
 function settingsOf({ environment }: Service): Settings {

@@ -36,7 +36,12 @@ test('the relay runs as a user without rights, and hears SIGTERM itself', () => 
     [TABLE.config.from]: '/etc/waypost',
     [TABLE.data.from]: '/var/lib/waypost',
   })
-  expect(last).toContain('install -d -o node -g node -m 0700 /var/lib/waypost')
+  expect(last).toContain('install -d -o node -g node -m 0700 /var/lib/waypost /etc/waypost')
+})
+
+test('the image has the configuration that init writes, as the user who may change it', () => {
+  expect(last).toMatch(/\nUSER node\n(#.*\n)*RUN waypost init\n/)
+  expect(last).not.toMatch(/COPY.*(policies|queues)/)
 })
 
 test('the image has no package that fits one kind of machine alone', () => {
@@ -50,7 +55,8 @@ test('the image has no package that fits one kind of machine alone', () => {
 
 test('no key and no queue of this machine gets into the image', () => {
   const left = textOf('.dockerignore').split('\n')
-  for (const name of ['keys', 'data', '.env', '*.pem', 'node_modules']) expect(left).toContain(name)
+  for (const name of ['keys', 'data', 'config', 'tls', '.env', '*.pem', 'node_modules'])
+    expect(left).toContain(name)
   expect(dockerfile).not.toMatch(/^COPY \. /m)
 })
 

@@ -106,8 +106,11 @@ function tellEnd(context: Context, trace: Trace, { json }: SendOptions): void {
     )
 }
 
+// Of another machine's it means that machine.
+const LOOPBACK = /:\/\/(127\.|\[::1\]|localhost:)/
+
 /** A relay that listens: on this machine where one does, else anywhere. */
-function listeningOf(processes: readonly ProcessEntry[]): {
+export function listeningOf(processes: readonly ProcessEntry[]): {
   readonly hostname: string
   readonly listeners: readonly Server[]
 } {
@@ -116,8 +119,10 @@ function listeningOf(processes: readonly ProcessEntry[]): {
   if (found === undefined)
     throw new CommandError('No relay listens: start one with `waypost start`')
   const { host, hostname, listeners } = found
-  const machine = host === hostName() ? '127.0.0.1' : host
-  return { hostname, listeners: listeners.map((url) => serverAt(url, machine)) }
+  const isHere = host === hostName()
+  const reached = listeners.filter((url) => isHere || !LOOPBACK.test(url))
+  const machine = isHere ? '127.0.0.1' : host
+  return { hostname, listeners: reached.map((url) => serverAt(url, machine)) }
 }
 
 /** @param machine where a listener is reached that is bound to every address */
