@@ -52,8 +52,8 @@ function fieldsOf(event: RelayEvent): object | undefined {
       return { time, event: 'suspended', lanes, site, until: iso(until), cause, reason }
     }
     case 'refused': {
-      const { client, user, command, reply, rule } = event
-      return { time, event: 'refused', client, user, command, reply, rule }
+      const { client, user, command, reply, rule, times } = event
+      return { time, event: 'refused', client, user, command, reply, rule, times }
     }
     case 'login': {
       const { client, user, ok, reason } = event
@@ -133,7 +133,7 @@ function sentenceOf(event: RelayEvent): string | undefined {
       return `suspended  ${whom} until ${timeOfDay(event.until)}: ${event.reason}`
     }
     case 'refused':
-      return `refused    ${event.client} ${event.command}: ${event.reply}${rule(event.rule)}`
+      return `refused    ${event.client} ${event.command}: ${event.reply}${rule(event.rule)}${alike(event.times)}`
     case 'login':
       return `login      ${event.user} from ${event.client} ${event.ok ? 'ok' : `failed: ${event.reason ?? ''}`}`
     case 'note':
@@ -167,6 +167,10 @@ function path(address: string): string {
 function list(names: readonly string[]): string {
   const [first = 'nobody', ...rest] = names
   return rest.length === 0 ? first : `${first} and ${rest.length} more`
+}
+
+function alike(times: number | undefined): string {
+  return times === undefined ? '' : `, ${times} alike`
 }
 
 function rule(at: string | undefined): string {

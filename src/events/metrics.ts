@@ -154,7 +154,7 @@ function countRest(registry: Registry): (event: Rest) => void {
       case 'suspended':
         return suspended.inc({ cause: event.cause })
       case 'refused':
-        return refused.inc({ command: knownCommand(event.command) })
+        return refused.inc({ command: knownCommand(event.command) }, event.times ?? 1)
       case 'login':
         return logins.inc({ result: event.ok ? 'ok' : 'failed' })
       case 'note':

@@ -9,8 +9,10 @@ import { Admission } from './admission.ts'
 import { parseMail, parseRcpt } from './command.ts'
 import { Content } from './content.ts'
 import { Login } from './login.ts'
+import { Manners, SMALL_CHUNK } from './manners.ts'
 import { keywords, parseHello } from './hello.ts'
 import { protocolName } from './received.ts'
+import { Refusals } from './refusals.ts'
 import { helloReply, SAY, textOf } from './reply.ts'
 import { Transaction } from './transaction.ts'
 import { Transfer } from './transfer.ts'
@@ -23,6 +25,8 @@ export interface Wire {
   say(line: ReplyLine): void
   /** The last word: nothing is read any more. */
   hangUp(line: ReplyLine): void
+  /** The same, said after a while: who was hung up on is not back at once. */
+  hangUpLate(line: ReplyLine): void
   /** Nothing more is read until the work is done, or there is room for content. */
   holdWork(): void
   releaseWork(): void
@@ -36,8 +40,6 @@ export interface Wire {
 
 /** RFC 5321 4.5.3.1.4 asks for 512; parameters make it longer, and AUTH has its own limit. */
 const LONGEST_COMMAND = 2048
-/** Mistakes in a row before we hang up. */
-const MOST_ERRORS = 20
 
 export class Dialogue {
   readonly #parts: ListenParts
@@ -45,19 +47,26 @@ export class Dialogue {
   readonly #login: Login
   readonly #admission: Admission
   readonly #transfer: Transfer
+  readonly #manners = new Manners()
+  readonly #refusals: Refusals
   #hello: Hello | undefined
   #mail: Transaction | undefined
   #refusedRecipients = false
   #loggingIn = false
-  #errors = 0
+  #progress = 0
 
   constructor(parts: ListenParts, wire: Wire) {
     this.#parts = parts
     this.#wire = wire
     this.#login = new Login(parts, wire, (working) => (this.#loggingIn = working))
     this.#admission = new Admission(parts, wire, this.#login)
-    const now = (): number => parts.clock.now()
-    this.#transfer = new Transfer(wire, now, (command, result) => this.#finished(command, result))
+    this.#refusals = new Refusals(parts.report)
+    this.#transfer = new Transfer(
+      wire,
+      () => parts.clock.now(),
+      (command, result) => this.#finished(command, result),
+      (reply) => this.#sayIdle(reply),
+    )
   }
 
   /** The client waits for us. */
@@ -69,9 +78,23 @@ export class Dialogue {
     return this.#hello !== undefined
   }
 
-  /** When the content of this message began. */
-  get contentSince(): number | undefined {
-    return this.#transfer.since
+  /** When the content of this message began, and how much of it has come. */
+  get received(): { since: number; bytes: number } | undefined {
+    return this.#transfer.progress
+  }
+
+  get inTransaction(): boolean {
+    return this.#mail !== undefined
+  }
+
+  /** Grows with all that leads to mail. */
+  get progress(): number {
+    return this.#progress + (this.#login.user === undefined ? 0 : 1)
+  }
+
+  /** A rule lets this client send, as who it is so far. */
+  get maySend(): boolean {
+    return this.#admission.barred(this.#parts.policy()) === undefined
   }
 
   /** No transaction, and nothing under way. */
@@ -82,28 +105,47 @@ export class Dialogue {
   /** The client is gone: what has not been accepted never will be. */
   abort(): void {
     this.#transfer.abort()
+    this.#refusals.flush()
   }
 
   wrong(reply: ReplyLine): void {
-    if (++this.#errors >= MOST_ERRORS) this.#wire.hangUp(SAY.tooManyErrors)
+    if (this.#manners.mistake()) this.#wire.hangUpLate(SAY.tooManyErrors)
+    else this.#wire.say(reply)
+  }
+
+  // For what is right and brings no mail.
+  #sayIdle(reply: ReplyLine): void {
+    if (this.#manners.idle(this.maySend)) this.#wire.hangUpLate(SAY.tooManyCommands)
     else this.#wire.say(reply)
   }
 
   /** A line that cannot be read, which also ends an exchange that it belongs to. */
-  badLine(why: 'too long' | 'bare line feed'): void {
+  badLine(why: 'too long' | 'bare line feed', text: string): void {
+    if (why === 'bare line feed' && this.#mayEndLinesWithLf()) return this.line(text)
     const login = this.#login.open
     this.#login.cancel()
+    if (!login && /^BDAT/i.test(text)) return this.#loseChunk(SAY.badChunk)
     if (why === 'bare line feed') this.wrong(SAY.bareLineFeed)
     else this.wrong(login ? SAY.loginTooLong : SAY.lineTooLong)
   }
 
+  // Of commands alone: what ends content is the same for all.
+  #mayEndLinesWithLf(): boolean {
+    return this.#parts.policy().listen.bareLfCommands(this.#wire.client)
+  }
+
   line(raw: string): void {
     if (this.#login.open) return this.#login.answer(raw)
-    const text = raw.endsWith(' ') ? raw.trimEnd() : raw
+    const text = withoutBlanks(raw)
     const space = text.indexOf(' ')
     const verb = (space === -1 ? text : text.slice(0, space)).toUpperCase()
-    if (text.length > LONGEST_COMMAND && verb !== 'AUTH') return this.wrong(SAY.lineTooLong)
+    if (text.length > LONGEST_COMMAND && verb !== 'AUTH') return this.#tooLong(verb)
     this.#obey(verb, text, space === -1 ? '' : text.slice(space + 1))
+  }
+
+  #tooLong(verb: string): void {
+    if (verb === 'BDAT') this.#loseChunk(SAY.badChunk)
+    else this.wrong(SAY.lineTooLong)
   }
 
   content(piece: Buffer): void {
@@ -130,7 +172,7 @@ export class Dialogue {
       case 'RSET':
         if (rest !== '') return this.wrong(SAY.badArguments)
         this.#reset()
-        return this.#wire.say(SAY.reset)
+        return this.#sayIdle(SAY.reset)
       case 'QUIT':
         return rest === '' ? this.#wire.hangUp(SAY.bye) : this.wrong(SAY.badArguments)
       case 'STARTTLS':
@@ -145,16 +187,17 @@ export class Dialogue {
   #obeyMinor(verb: string, text: string, rest: string): void {
     switch (verb) {
       case 'NOOP':
-        return this.#wire.say(SAY.noop)
+        return this.#sayIdle(SAY.noop)
       case 'HELP':
-        return this.#wire.say(SAY.help)
+        return this.#sayIdle(SAY.help)
       case 'VRFY':
-        return rest === '' ? this.wrong(SAY.badArguments) : this.#wire.say(SAY.verify)
+        return rest === '' ? this.wrong(SAY.badArguments) : this.#sayIdle(SAY.verify)
       case 'EXPN':
-        return this.#wire.say(SAY.noExpand)
+        return this.#sayIdle(SAY.noExpand)
       default:
         // A web page that makes a browser post to us must not get to its second line.
         if (/ HTTP\/\d\.\d$/.test(text)) return this.#wire.hangUp(SAY.noHttp)
+        if (verb.startsWith('BDAT')) return this.#loseChunk(SAY.badChunk)
         return this.wrong(SAY.unknownCommand)
     }
   }
@@ -164,7 +207,7 @@ export class Dialogue {
     if (hello === undefined) return this.wrong(SAY.helloSyntax)
     this.#hello = hello
     this.#reset()
-    this.#wire.say(extended ? this.#offer() : helloReply([this.#parts.hostname]))
+    this.#sayIdle(extended ? this.#offer() : helloReply([this.#parts.hostname]))
   }
 
   #offer(): ReplyLine {
@@ -192,7 +235,8 @@ export class Dialogue {
   #auth(rest: string): void {
     if (this.#hello === undefined) return this.wrong(SAY.helloFirst)
     if (this.#mail !== undefined) return this.wrong(SAY.loginInTransaction)
-    this.#login.start(rest)
+    const refused = this.#login.start(rest)
+    if (refused !== undefined) this.wrong(refused)
   }
 
   #mailFrom(line: string): void {
@@ -207,6 +251,7 @@ export class Dialogue {
     if (objection !== undefined) return this.#refuse(line, objection)
     this.#refusedRecipients = false
     this.#mail = new Transaction(command)
+    this.#progress++
     this.#wire.say(SAY.senderOk)
   }
 
@@ -219,13 +264,29 @@ export class Dialogue {
     if (barred !== undefined) return this.#refuseRecipient(line, barred)
     const command = parseRcpt(line, mail.smtpUtf8, this.#parts.postmaster)
     if (typeof command === 'string') return this.#misread(line, command)
-    if (mail.has(command.address)) return this.#wire.say(SAY.recipientOk)
+    if (mail.has(command.address)) return this.#sayExtra(SAY.recipientOk)
     if (mail.recipients.length >= policy.listen.recipients)
-      return this.#refuse(line, { reply: SAY.tooManyRecipients })
+      return this.#refuseExtra(line, { reply: SAY.tooManyRecipients })
     const routing = policy.route(command.address, mail.sender)
-    if (routing === undefined) return this.#refuseRecipient(line, { reply: SAY.noRoute })
+    if (routing === undefined) {
+      this.#refusedRecipients = true
+      return this.#refuseExtra(line, { reply: SAY.noRoute })
+    }
     mail.add(command, routing)
+    this.#progress++
     this.#wire.say(SAY.recipientOk)
+  }
+
+  // A list may have many of these, and the message behind it is wanted.
+  #refuseExtra(line: string, refusal: Refusal): void {
+    this.#report(line, refusal)
+    this.#sayExtra(refusal.reply)
+  }
+
+  #sayExtra(reply: ReplyLine): void {
+    if (this.#manners.extraRecipient(this.#parts.policy().listen.recipients))
+      this.#wire.hangUpLate(SAY.tooManyCommands)
+    else this.#wire.say(reply)
   }
 
   #data(): void {
@@ -239,9 +300,11 @@ export class Dialogue {
   }
 
   #bdat(rest: string): void {
-    const match = /^(\d{1,15})( LAST)?$/i.exec(rest)
-    if (match === null) return this.#badChunk(rest)
+    const match = /^ *(\d{1,15})(?: +(LAST))?$/i.exec(rest)
+    if (match === null) return this.#loseChunk(/^\d{16,}/.test(rest) ? SAY.tooBig : SAY.badChunk)
     const chunk = { bytes: Number(match[1]), last: match[2] !== undefined }
+    if (!chunk.last && chunk.bytes < SMALL_CHUNK && this.#manners.smallChunk())
+      return this.#wire.hangUpLate(SAY.tooManyCommands)
     const mail = this.#mail
     const refused = this.#chunkRefusal(mail)
     if (mail === undefined || refused !== undefined)
@@ -249,10 +312,9 @@ export class Dialogue {
     else this.#transfer.takeChunk(chunk, () => this.#newContent(mail))
   }
 
-  // Content would follow that nobody can measure: it must not be read as commands.
-  #badChunk(rest: string): void {
-    if (/^\d{16,}/.test(rest)) this.#wire.hangUp(SAY.tooBig)
-    else this.wrong(SAY.badChunk)
+  // Content follows that nobody can measure, and it must never be read as commands.
+  #loseChunk(reply: ReplyLine): void {
+    this.#wire.hangUp(reply + SAY.chunkLost)
   }
 
   #chunkRefusal(mail: Transaction | undefined): ReplyLine | undefined {
@@ -288,7 +350,9 @@ export class Dialogue {
 
   #finished(command: string, result: Result): void {
     if (result.kind === 'accepted') {
-      this.#errors = 0
+      this.#manners.forgive()
+      this.#refusals.flush()
+      this.#progress++
       this.#reset()
       this.#wire.say(`250 2.0.0 queued as ${result.id}\r\n`)
     } else {
@@ -310,12 +374,13 @@ export class Dialogue {
 
   #refuse(command: string, refusal: Refusal): void {
     this.#report(command, refusal)
-    this.#wire.say(refusal.reply)
+    if (OURS.has(refusal.reply)) this.#sayIdle(refusal.reply)
+    else this.wrong(refusal.reply)
   }
 
   #report(command: string, { reply, rule }: Refusal): void {
     const { user } = this.#login
-    this.#parts.report({
+    this.#refusals.add({
       kind: 'refused',
       at: this.#parts.clock.now(),
       client: this.#wire.client,
@@ -325,4 +390,14 @@ export class Dialogue {
       ...(rule === undefined ? {} : { rule }),
     })
   }
+}
+
+/** Not the client's mistakes. */
+const OURS: ReadonlySet<ReplyLine> = new Set([SAY.full, SAY.failing])
+
+// Not `trimEnd`: a byte of a UTF-8 letter may look like a blank.
+function withoutBlanks(line: string): string {
+  let end = line.length
+  while (end > 0 && (line[end - 1] === ' ' || line[end - 1] === '\t')) end--
+  return end === line.length ? line : line.slice(0, end)
 }

@@ -1,6 +1,7 @@
 // The bytes of a client as lines, content and chunks. Built on smtp-server's stream, whose
 // parser costs more than the rest of a session: `write` is taken over, so that a chunk is read
-// where it arrives, and everything in it is answered with one write.
+// where it arrives, and everything in it is answered with one write; but never more than a few
+// dozen lines before others have had their turn.
 
 import { SMTPStream } from 'smtp-server/lib/smtp-stream.js'
 import { DotReader } from './dots.ts'
@@ -8,19 +9,30 @@ import { DotReader } from './dots.ts'
 /** RFC 4954 4 asks for 12,288 octets in an AUTH exchange; the line end comes on top. */
 export const LONGEST_LINE = 12_290
 
+/** Lines that are read before the next session's turn. */
+const SLICE = 50
+
+/** Of a line that is too long: as much as tells which command it is. */
+const BEGINNING = 16
+
 /** Why input waits. */
-export const HOLD = { work: 1, room: 2, replies: 4 } as const
+export const HOLD = { work: 1, room: 2, replies: 4, turn: 8 } as const
 type Hold = (typeof HOLD)[keyof typeof HOLD]
 
 /** Who is told what came. */
 export interface Reader {
   /** A line without its CRLF, one character a byte. */
   line(text: string): void
-  wrongLine(why: 'too long' | 'bare line feed'): void
+  /** The line without its line feed, or the beginning of one that is too long. */
+  wrongLine(why: 'too long' | 'bare line feed', text: string): void
   content(piece: Buffer): void
   contentEnd(): void
-  /** All that can be read now has been. */
-  turn(): void
+  /** May it be read now? If not, HOLD.turn is released later. */
+  mayRead(): boolean
+  /** More has come than one turn takes: HOLD.turn is released later. */
+  waitTurn(): void
+  /** All that can be read now has been: so many lines, or kilobytes of content. */
+  turn(cost: number): void
   /** The client will send no more. */
   inputEnd(): void
 }
@@ -32,11 +44,13 @@ export class Input extends SMTPStream {
   #mode: 'lines' | 'dots' | 'count' = 'lines'
   #count = 0
   #part = ''
-  #skipping = false
+  /** The beginning of a line that is too long. */
+  #skipping: string | undefined
   #held = 0
   #waiting: Buffer | undefined
   #full = false
   #ended = false
+  #stopped = false
 
   constructor(reader: Reader) {
     super()
@@ -46,7 +60,13 @@ export class Input extends SMTPStream {
 
   /** A command line has begun and not ended. */
   get partial(): boolean {
-    return this.#part !== '' || this.#skipping
+    return this.#part !== '' || this.#skipping !== undefined
+  }
+
+  /** Nothing is read any more, and what has come is dropped. */
+  stop(): void {
+    this.#stopped = true
+    this.#waiting = undefined
   }
 
   /** From here on content, until the final dot. */
@@ -74,7 +94,9 @@ export class Input extends SMTPStream {
   // `pipe` calls this and waits for `drain` when it returns false.
   override write(chunk: Uint8Array): boolean {
     if (this.isClosed) return true
+    if (this.#stopped) return false
     const bytes = chunk as Buffer
+    if (this.#held === 0 && !this.#reader.mayRead()) this.#held = HOLD.turn
     if (this.#held !== 0) {
       this.#waiting = this.#waiting === undefined ? bytes : Buffer.concat([this.#waiting, bytes])
       this.#full = true
@@ -88,17 +110,17 @@ export class Input extends SMTPStream {
 
   override end(): this {
     this.#ended = true
-    if (this.#held === 0 && !this.isClosed) this.#reader.inputEnd()
+    if (this.#held === 0 && !this.isClosed && !this.#stopped) this.#reader.inputEnd()
     return this
   }
 
   #resume(): void {
     const bytes = this.#waiting
     this.#waiting = undefined
-    if (this.isClosed) return
-    if (bytes === undefined) this.#reader.turn()
+    if (this.isClosed || this.#stopped) return
+    if (bytes === undefined) this.#reader.turn(0)
     else this.#read(bytes)
-    if (this.#held !== 0 || this.isClosed) return
+    if (this.#held !== 0 || this.isClosed || this.#stopped) return
     if (this.#ended) this.#reader.inputEnd()
     else if (this.#full) {
       this.#full = false
@@ -108,9 +130,15 @@ export class Input extends SMTPStream {
 
   #read(chunk: Buffer): void {
     let at = 0
-    while (at < chunk.length && this.#held === 0 && !this.isClosed) at = this.#step(chunk, at)
-    if (at < chunk.length && !this.isClosed) this.#waiting = chunk.subarray(at)
-    this.#reader.turn()
+    let lines = 0
+    while (at < chunk.length && this.#held === 0 && !this.isClosed && !this.#stopped) {
+      if (this.#mode === 'lines' && ++lines > SLICE) {
+        this.#held |= HOLD.turn
+        this.#reader.waitTurn()
+      } else at = this.#step(chunk, at)
+    }
+    if (at < chunk.length && !this.isClosed && !this.#stopped) this.#waiting = chunk.subarray(at)
+    this.#reader.turn(lines + (at >> 10))
   }
 
   #step(chunk: Buffer, at: number): number {
@@ -136,10 +164,11 @@ export class Input extends SMTPStream {
   #readLine(chunk: Buffer, at: number): number {
     const feed = chunk.indexOf(10, at)
     const end = feed === -1 ? chunk.length : feed
-    if (this.#part.length + end - at > LONGEST_LINE) {
-      this.#skipping = true
+    if (this.#skipping === undefined) this.#part += chunk.toString('latin1', at, end)
+    if (this.#part.length > LONGEST_LINE) {
+      this.#skipping = this.#part.slice(0, BEGINNING)
       this.#part = ''
-    } else if (!this.#skipping) this.#part += chunk.toString('latin1', at, end)
+    }
     if (feed === -1) return end
     this.#endLine()
     return feed + 1
@@ -147,11 +176,11 @@ export class Input extends SMTPStream {
 
   #endLine(): void {
     const line = this.#part
+    const skipped = this.#skipping
     this.#part = ''
-    if (this.#skipping) {
-      this.#skipping = false
-      this.#reader.wrongLine('too long')
-    } else if (line.endsWith('\r')) this.#reader.line(line.slice(0, -1))
-    else this.#reader.wrongLine('bare line feed') // RFC 5321 2.3.8
+    this.#skipping = undefined
+    if (skipped !== undefined) this.#reader.wrongLine('too long', skipped)
+    else if (line.endsWith('\r')) this.#reader.line(line.slice(0, -1))
+    else this.#reader.wrongLine('bare line feed', line) // RFC 5321 2.3.8
   }
 }

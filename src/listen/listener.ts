@@ -15,6 +15,7 @@ import { matchNetworks, parseNetwork } from '../base/network.ts'
 import { Door } from './door.ts'
 import { Guard } from './guard.ts'
 import { RelayServer } from './server.ts'
+import { Turns } from './turns.ts'
 
 export interface ListenerOptions {
   /** `submission`: TLS and AUTH before MAIL; `submissions`: the same, with TLS from the first byte. */
@@ -36,6 +37,8 @@ export interface ListenerOptions {
   readonly guard?: Guard
   /** One for all listeners too: it counts who is in. */
   readonly door?: Door
+  /** And one, for all that one thread reads. */
+  readonly turns?: Turns
 }
 
 export interface Listener extends AsyncDisposable {
@@ -63,8 +66,9 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     )
   const guard = options.guard ?? new Guard(clock, options.verifyPassword)
   const door = options.door ?? new Door(() => policy().listen)
+  const turns = options.turns ?? new Turns()
   const hasTls = (): boolean => certificate !== undefined
-  const parts = { ...options, guard, door, loopback: false, hasTls }
+  const parts = { ...options, guard, door, turns, loopback: false, hasTls }
   const server = new RelayServer(parts, certificate)
   const bound = await bind(server, host, port)
   parts.loopback = isLoopback(bound.address)
@@ -111,7 +115,7 @@ function startSweep(server: RelayServer, clock: Clock, policy: () => Policy): Ca
 }
 
 function pauseOf({ listen: { deadlines } }: Policy): number {
-  const shortest = Math.min(deadlines.command, deadlines.message, deadlines.idle)
+  const shortest = Math.min(...Object.values(deadlines))
   return Math.min(Math.max(shortest / 4, FASTEST_SWEEP), SLOWEST_SWEEP)
 }
 

@@ -22,7 +22,7 @@ interface Wire {
   readonly client: string
   readonly secure: boolean
   say(line: ReplyLine): void
-  hangUp(line: ReplyLine): void
+  hangUpLate(line: ReplyLine): void
   holdWork(): void
   releaseWork(): void
 }
@@ -63,15 +63,17 @@ export class Login {
     return this.#parts.loopback && isLoopback(this.#wire.client)
   }
 
-  start(rest: string): void {
+  /** Answers with the reply to send when no exchange begins. */
+  start(rest: string): ReplyLine | undefined {
     const [mechanism = '', initial, ...more] = rest.split(' ')
     const refused = this.#refusal(mechanism, more.length > 0)
-    if (refused !== undefined) return this.#wire.say(refused)
+    if (refused !== undefined) return refused
     const started = startExchange(mechanism.toUpperCase())
-    if (started === undefined) return this.#wire.say(SAY.unknownMechanism)
+    if (started === undefined) return SAY.unknownMechanism
     this.#exchange = started.exchange
     if (initial === undefined) this.#take(started.first)
     else this.answer(initial)
+    return undefined
   }
 
   answer(line: string): void {
@@ -121,7 +123,7 @@ export class Login {
 
   #failed(reply: ReplyLine): void {
     if (++this.#failures < MOST_FAILURES) this.#wire.say(reply)
-    else this.#wire.hangUp(reply + SAY.tooManyGuesses)
+    else this.#wire.hangUpLate(reply + SAY.tooManyGuesses)
   }
 
   #report(user: string, outcome: Outcome): void {

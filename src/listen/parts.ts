@@ -7,6 +7,7 @@ import type { At, Policy } from '../policy/policy.ts'
 import type { Queue } from '../queue/port.ts'
 import type { Door } from './door.ts'
 import type { Guard } from './guard.ts'
+import type { Turns } from './turns.ts'
 
 export type Scheme = 'smtp' | 'submission' | 'submissions'
 
@@ -24,6 +25,7 @@ export interface ListenParts {
   readonly clock: Clock
   readonly guard: Guard
   readonly door: Door
+  readonly turns: Turns
   /** Bound to a loopback address. */
   readonly loopback: boolean
   readonly hasTls: () => boolean

@@ -81,7 +81,9 @@ export const SAY = {
   full: reply(452, '4.3.1', 'Storage is full, try again later'),
   failing: reply(451, '4.3.0', 'Cannot take mail now, try again later'),
 
+  chunkLost: reply(421, '4.7.0', 'Cannot tell where that chunk ends'),
   tooManyErrors: reply(421, '4.7.0', 'Too many errors'),
+  tooManyCommands: reply(421, '4.7.0', 'Too many commands that bring no mail'),
   tooManyGuesses: reply(421, '4.7.0', 'Too many failed logins'),
   noHttp: reply(421, '4.7.0', 'This is no web server'),
   tooSlow: reply(421, '4.4.2', 'Took too long'),

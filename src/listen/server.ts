@@ -7,7 +7,7 @@ import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
 import type { ListenParts } from './parts.ts'
 import { unmap } from '../base/network.ts'
 import { textOf } from './reply.ts'
-import { Session } from './session.ts'
+import { Session, UNREAD } from './session.ts'
 
 export interface Certificate {
   readonly key: string | Buffer
@@ -33,6 +33,7 @@ export class RelayServer extends SMTPServer {
       // A client that closes its side after the final dot still gets its reply.
       allowHalfOpen: true,
       noDelay: true,
+      highWaterMark: UNREAD,
     })
     this.#parts = parts
     // A port that cannot be opened is told by who opens it.

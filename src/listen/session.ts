@@ -8,19 +8,31 @@ import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
 import { TLSSocket } from 'node:tls'
 import type { Wire } from './dialogue.ts'
 import type { Reader } from './input.ts'
+import type { Waiting } from './turns.ts'
 import type { ListenParts } from './parts.ts'
+import type { Standing } from './patience.ts'
 import type { ReplyLine } from './reply.ts'
 import { Dialogue } from './dialogue.ts'
 import { HOLD, Input } from './input.ts'
+import { Patience } from './patience.ts'
 import { SAY } from './reply.ts'
 
-export class Session extends SMTPConnection implements Reader, Wire {
+/** Bytes of replies that may wait for a client to read them. */
+export const UNREAD = 16 * 1024
+
+/** How long somebody who is hung up on for what he did waits for it, in milliseconds. */
+const PENANCE = 2000
+/** How long he may take to read why. */
+const LAST_WORD = 500
+
+export class Session extends SMTPConnection implements Reader, Wire, Waiting {
   readonly #parts: ListenParts
   readonly #onGone: () => void
   #dialogue: Dialogue
   #out = ''
-  /** When the last reply was sent: a client that drips bytes gains no time. */
-  #since: number
+  /** Counts from the last reply: a client that drips bytes gains no time. */
+  readonly #patience: Patience
+  #cancelPenance: (() => void) | undefined
   #draining = false
   #gone = false
 
@@ -34,7 +46,7 @@ export class Session extends SMTPConnection implements Reader, Wire {
     super(server, socket, options)
     this.#parts = parts
     this.#onGone = onGone
-    this.#since = parts.clock.now()
+    this.#patience = new Patience(parts.clock.now())
     this.#dialogue = new Dialogue(parts, this)
   }
 
@@ -43,14 +55,15 @@ export class Session extends SMTPConnection implements Reader, Wire {
     this.#reportChange('opened')
     this._setListeners(() => {
       this.say(`220 ${this.#parts.hostname} ESMTP Waypost\r\n`)
-      this.turn()
+      this.turn(0)
     })
   }
 
   /** Hangs up when the client has let a deadline pass. */
   expire(now: number): void {
-    if (this.#gone || this._closing) return
-    if (now - this.#since >= this.#limit(now)) this.hangUp(SAY.tooSlow)
+    if (this.#gone || this._closing || this.#cancelPenance !== undefined) return
+    const { listen } = this.#parts.policy()
+    if (this.#patience.isOver(now, this.#standing(), listen, false)) this.hangUp(SAY.tooSlow)
   }
 
   /** No new transaction: at once when idle, else when the one under way has ended. */
@@ -87,12 +100,25 @@ export class Session extends SMTPConnection implements Reader, Wire {
     this.#dialogue.abort()
   }
 
+  // Nothing is read meanwhile, so he neither costs anything nor is soon back in another's place.
+  hangUpLate(line: ReplyLine): void {
+    this.#flush()
+    this.#input?.stop()
+    this.#dialogue.abort()
+    this.#cancelPenance ??= this.#parts.clock.after(PENANCE, () => {
+      if (this.#gone) return
+      this.hangUp(line)
+      this._socket.pause()
+      this.#cancelPenance = this.#parts.clock.after(LAST_WORD, () => this._socket.destroy())
+    })
+  }
+
   holdWork(): void {
     this.#input?.hold(HOLD.work)
   }
 
   releaseWork(): void {
-    if (this.#input === undefined) this.turn()
+    if (this.#input === undefined) this.turn(0)
     else this.#input.release(HOLD.work)
   }
 
@@ -123,8 +149,20 @@ export class Session extends SMTPConnection implements Reader, Wire {
     this.#dialogue.line(text)
   }
 
-  wrongLine(why: 'too long' | 'bare line feed'): void {
-    this.#dialogue.badLine(why)
+  wrongLine(why: 'too long' | 'bare line feed', text: string): void {
+    this.#dialogue.badLine(why, text)
+  }
+
+  mayRead(): boolean {
+    return this.#parts.turns.mayRead(this)
+  }
+
+  waitTurn(): void {
+    this.#parts.turns.wait(this)
+  }
+
+  resume(): void {
+    this.#input?.release(HOLD.turn)
   }
 
   content(piece: Buffer): void {
@@ -135,7 +173,8 @@ export class Session extends SMTPConnection implements Reader, Wire {
     this.#dialogue.contentEnd()
   }
 
-  turn(): void {
+  turn(cost: number): void {
+    if (cost > 0) this.#parts.turns.spend(cost)
     this.#flush()
     if (this.#draining) this.#hangUpWhenIdle()
   }
@@ -158,8 +197,9 @@ export class Session extends SMTPConnection implements Reader, Wire {
 
   // After STARTTLS: nothing that was said in clear counts any more (RFC 3207 4.2).
   override _resetSession(): void {
+    this.#dialogue.abort()
     this.#dialogue = new Dialogue(this.#parts, this)
-    this.#since = this.#parts.clock.now()
+    this.#patience.said(this.#parts.clock.now())
   }
 
   override _onError(error: Error): void {
@@ -171,6 +211,8 @@ export class Session extends SMTPConnection implements Reader, Wire {
     super._onClose()
     if (this.#gone) return
     this.#gone = true
+    this.#cancelPenance?.()
+    this.#parts.turns.leave(this)
     this.#dialogue.abort()
     this.#reportChange('closed')
     this.#onGone()
@@ -184,14 +226,10 @@ export class Session extends SMTPConnection implements Reader, Wire {
     if (!this.#gone && !this._closing && this.#dialogue.idle) this.hangUp(SAY.closing)
   }
 
-  /** Milliseconds that the client has had, and may have, since its last reply. */
-  #limit(now: number): number {
-    const { command, message, idle } = this.#parts.policy().listen.deadlines
-    const begun = this.#dialogue.contentSince
-    if (this.#dialogue.working) return Infinity // it waits for us
-    if (begun !== undefined) return now - begun >= message ? 0 : Infinity
-    const resting = this.#dialogue.idle && this.#dialogue.greeted && this.#input?.partial !== true
-    return resting && !this._upgrading ? idle : command
+  #standing(): Standing {
+    const { working, received, inTransaction, idle, greeted, progress } = this.#dialogue
+    const resting = idle && greeted && this.#input?.partial !== true && !this._upgrading
+    return { working, content: received, inTransaction, resting, progress }
   }
 
   // All replies of a turn in one write.
@@ -199,7 +237,7 @@ export class Session extends SMTPConnection implements Reader, Wire {
     if (this.#out === '') return
     const text = this.#out
     this.#out = ''
-    this.#since = this.#parts.clock.now()
+    this.#patience.said(this.#parts.clock.now())
     const socket = this._socket
     if (this._upgrading || !socket.writable) return
     if (socket.write(text, 'latin1')) return

@@ -23,23 +23,27 @@ interface Chunk {
 }
 
 type End = (command: 'DATA' | 'BDAT', result: Result) => void
+type Dropped = (reply: ReplyLine) => void
 
 export class Transfer {
   readonly #wire: Wire
   readonly #now: () => number
   readonly #onEnd: End
+  readonly #onDropped: Dropped
   #content: Content | undefined
   #chunk: Chunk | undefined
   /** What is said of the chunk that is read and dropped. */
   #dropped: ReplyLine | undefined
   #chunked = false
   #since: number | undefined
+  #bytes = 0
   #working = false
 
-  constructor(wire: Wire, now: () => number, onEnd: End) {
+  constructor(wire: Wire, now: () => number, onEnd: End, onDropped: Dropped) {
     this.#wire = wire
     this.#now = now
     this.#onEnd = onEnd
+    this.#onDropped = onDropped
   }
 
   /** The client has sent all and waits for us. */
@@ -47,9 +51,9 @@ export class Transfer {
     return this.#working
   }
 
-  /** When the content of this message began. */
-  get since(): number | undefined {
-    return this.#since
+  /** When the content of this message began, and how much of it has come. */
+  get progress(): { since: number; bytes: number } | undefined {
+    return this.#since === undefined ? undefined : { since: this.#since, bytes: this.#bytes }
   }
 
   /** A chunk was announced, and is not whole. */
@@ -70,6 +74,7 @@ export class Transfer {
   takeDots(content: Content): void {
     this.#content = content
     this.#since = this.#now()
+    this.#bytes = 0
     this.#wire.say(SAY.startContent)
     this.#wire.readDots()
   }
@@ -87,6 +92,7 @@ export class Transfer {
   }
 
   take(piece: Buffer): void {
+    this.#bytes += piece.length
     if (this.#dropped !== undefined || this.#content === undefined) return
     if (!this.#content.push(piece)) this.#wire.holdRoom()
   }
@@ -99,7 +105,7 @@ export class Transfer {
     this.#dropped = undefined
     if (dropped !== undefined) {
       this.#since = undefined
-      return this.#wire.say(dropped)
+      return this.#onDropped(dropped)
     }
     if (chunk === undefined || chunk.last) return this.#finish()
     if (this.#content?.refused !== true)
@@ -125,7 +131,10 @@ export class Transfer {
     this.#chunk = chunk
     this.#dropped = dropped
     // A client that keeps a failed transaction sending is timed like any other.
-    this.#since ??= this.#now()
+    if (this.#since === undefined) {
+      this.#since = this.#now()
+      this.#bytes = 0
+    }
     this.#wire.readCount(chunk.bytes)
   }
 

@@ -102,6 +102,8 @@ export type RelayEvent =
       readonly command: string
       readonly reply: string
       readonly rule?: string
+      /** Stands for so many refusals of one client that have no event of their own. */
+      readonly times?: number
     }
   | {
       readonly kind: 'login'

@@ -1,7 +1,8 @@
 // listen.yaml: limits and switches of the listeners.
 
 import type { ListenRules } from './policy.ts'
-import { count, duration, map, oneOf, preset, size } from './read.ts'
+import { matchNetworks, parseNetwork } from '../base/network.ts'
+import { count, duration, list, map, oneOf, parsed, preset, size } from './read.ts'
 import type { ValuesOf } from './read.ts'
 import type { Place } from './yaml.ts'
 
@@ -9,14 +10,16 @@ const MINUTES = 60_000
 
 const DEADLINES = {
   command: preset(5 * MINUTES, duration, 'how long one command may take to arrive'),
-  message: preset(10 * MINUTES, duration, 'how long the content of one message may take'),
+  message: preset(10 * MINUTES, duration, 'how long a message may take that makes no progress'),
   idle: preset(5 * MINUTES, duration, 'how long a client may say nothing'),
+  age: preset(10 * MINUTES, duration, 'how long a client may go without handing in a message'),
 } as const
 
 const NO_DEADLINES: ValuesOf<typeof DEADLINES> = {
   command: DEADLINES.command.absent.value,
   message: DEADLINES.message.absent.value,
   idle: DEADLINES.idle.absent.value,
+  age: DEADLINES.age.absent.value,
 }
 
 const TABLE = {
@@ -26,6 +29,12 @@ const TABLE = {
   'connections-per-client': preset(200, count(1, 100_000), 'the most connections of one address'),
   hops: preset(50, count(1, 1000), 'the Received fields that make a loop'),
   deadlines: preset(NO_DEADLINES, map(DEADLINES), 'how long clients may take'),
+  'content-rate': preset(1024, size, 'how much content a second is progress'),
+  'bare-lf-commands': preset(
+    [],
+    list(parsed(parseNetwork, 'a network such as 192.0.2.0/24 or 2001:db8::/32')),
+    'networks whose commands may end with LF alone',
+  ),
   'bare-line-ends': preset(
     'normalise',
     oneOf(['normalise', 'refuse']),
@@ -38,6 +47,8 @@ const TABLE = {
   ),
 } as const
 
+const nobody = (): boolean => false
+
 export const LISTEN_DEFAULTS: ListenRules = {
   size: TABLE.size.absent.value,
   recipients: TABLE.recipients.absent.value,
@@ -45,12 +56,15 @@ export const LISTEN_DEFAULTS: ListenRules = {
   connectionsPerClient: TABLE['connections-per-client'].absent.value,
   hops: TABLE.hops.absent.value,
   deadlines: NO_DEADLINES,
+  contentRate: TABLE['content-rate'].absent.value,
+  bareLfCommands: nobody,
   bareLineEnds: 'normalise',
   authWithoutTls: 'never',
 }
 
 export function listenRules(place: Place): ListenRules | undefined {
   const value = map(TABLE)(place)
+  const networks = value?.['bare-lf-commands'] ?? []
   return (
     value && {
       size: value.size,
@@ -59,6 +73,8 @@ export function listenRules(place: Place): ListenRules | undefined {
       connectionsPerClient: value['connections-per-client'],
       hops: value.hops,
       deadlines: value.deadlines,
+      contentRate: value['content-rate'],
+      bareLfCommands: networks.length === 0 ? nobody : matchNetworks(networks),
       bareLineEnds: value['bare-line-ends'],
       authWithoutTls: value['auth-without-tls'],
     }

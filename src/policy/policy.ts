@@ -89,7 +89,16 @@ export interface ListenRules {
   /** `Received` fields that make a loop. */
   readonly hops: number
   /** Milliseconds. */
-  readonly deadlines: { readonly command: number; readonly message: number; readonly idle: number }
+  readonly deadlines: {
+    readonly command: number
+    readonly message: number
+    readonly idle: number
+    readonly age: number
+  }
+  /** Bytes a second of content that are progress enough for more time than `message`. */
+  readonly contentRate: number
+  /** Clients whose commands may end with LF alone. */
+  readonly bareLfCommands: (client: string) => boolean
   readonly bareLineEnds: 'normalise' | 'refuse'
   readonly authWithoutTls: 'never' | 'loopback'
 }

@@ -264,19 +264,29 @@ const CONVERSATIONS: Record<string, Conversation> = {
     ],
     accepted: 1,
   },
-  'BDAT without a size is a mistake': {
+  'blanks before and behind the size of a chunk are taken': {
+    steps: [HELLO, MAIL, RCPT, ['BDAT  2 \r\na:BDAT 0  LAST\t', '250 2.0.0 2 octets']],
+    accepted: 1,
+  },
+  'white space before the end of a line is taken': {
     steps: [
       HELLO,
-      MAIL,
-      RCPT,
-      ['BDAT', '501 5.5.4'],
-      ['BDAT x', '501 5.5.4'],
-      ['BDAT 1 FIRST', '501'],
+      ['MAIL FROM:<ana@near.example> \t ', '250 2.1.0'],
+      ['RCPT TO:<bo@far.example>\t', '250 2.1.5'],
+      ['RCPT TO:<cy@far.example> NOTIFY=NEVER \t', '250 2.1.5'],
+      ['DATA\t', '354 '],
+      [TEXT, '250 2.0.0'],
+      ['QUIT \t', '221 '],
     ],
-    accepted: 0,
+    accepted: 1,
   },
-  'a chunk whose size nobody can count ends the connection': {
-    steps: [HELLO, MAIL, RCPT, ['BDAT 99999999999999999999', '552 5.3.4'], ['QUIT', 'closed']],
+  'a letter that ends in a byte like a blank keeps it': {
+    steps: [
+      HELLO,
+      ['MAIL FROM:<\xc3\xa0@near.example> SMTPUTF8 ', '250 2.1.0'],
+      ['RCPT TO:<bo@far.example>', '250 2.1.5'],
+      ['VRFY \xc3\xa0', '252 '],
+    ],
     accepted: 0,
   },
   'a full queue says so, and for now': {
@@ -324,6 +334,34 @@ const CONVERSATIONS: Record<string, Conversation> = {
     accepted: 0,
   },
 }
+
+// What follows would be content of a length that nobody knows.
+for (const line of [
+  'BDAT',
+  'BDAT x',
+  'BDAT -1',
+  'BDAT +5',
+  'BDAT 0x5',
+  'BDAT 5 FIRST',
+  'BDAT 5 LAST LAST',
+  'BDAT 1e3',
+  'bdat\t5',
+  `BDAT 5 ${'x'.repeat(3000)}`,
+  `BDAT 5 ${'x'.repeat(20_000)}`,
+  'BDAT 5\nNOOP',
+])
+  CONVERSATIONS[`nothing is read behind ${JSON.stringify(line.slice(0, 20))} of ${line.length}`] = {
+    steps: [
+      HELLO,
+      MAIL,
+      RCPT,
+      [
+        [line, 'RSET', MAIL[0], RCPT[0], 'DATA', TEXT],
+        ['501 5.5.4', '421 4.7.0', 'closed'],
+      ],
+    ],
+    accepted: 0,
+  }
 
 for (const [name, conversation] of Object.entries(CONVERSATIONS))
   test(name, async () => {

@@ -6,7 +6,7 @@ import { Door } from '../../src/listen/door.ts'
 import { RULES, startWorld, TestQueue } from './world.ts'
 
 const LONG = 300_000
-const deadlines = { command: LONG, message: LONG, idle: LONG }
+const deadlines = { command: LONG, message: LONG, idle: LONG, age: LONG }
 
 test('there is no delay before the greeting', async () => {
   await using world = await startWorld()
@@ -59,7 +59,7 @@ test('a client that waits for us is given all the time that we take', async () =
   const queue = new SlowQueue()
   await using world = await startWorld({
     queue,
-    rules: { deadlines: { command: 100, message: 100, idle: 100 } },
+    rules: { deadlines: { command: 100, message: 100, idle: 100, age: 100 } },
   })
   await using talk = await world.dial()
   await talk.hear()
@@ -71,14 +71,15 @@ test('a client that waits for us is given all the time that we take', async () =
 
 test('a client that does not read its replies is not read either', async () => {
   await using world = await startWorld({
-    rules: { deadlines: { ...deadlines, idle: 500, command: 500 } },
+    rules: { deadlines: { ...deadlines, idle: 500, command: 500 }, recipients: 100_000 },
   })
   await using talk = await world.dial()
   await talk.hear()
   await talk.say('EHLO app.test')
+  await talk.say('MAIL FROM:<>')
   talk.socket.pause()
-  const block = 'NOOP\r\n'.repeat(10_000)
-  for (let n = 0; n < 500; n++) talk.write(block)
+  const block = 'RCPT TO:<b@nowhere.test>\r\n'.repeat(10_000)
+  for (let n = 0; n < 60; n++) talk.write(block)
   let unread = 0
   while (!world.events.some((event) => event.kind === 'connection' && event.change === 'closed')) {
     unread = talk.socket.writableLength || unread
@@ -86,6 +87,23 @@ test('a client that does not read its replies is not read either', async () => {
   }
   expect(unread).toBeGreaterThan(1_000_000)
 })
+
+for (const [name, text, replies] of [
+  ['the final dot', 'DATA\r\na: b\r\n\r\nx\r\n.\r\n', ['354 ', '250 2.0.0 queued']],
+  ['the last chunk', 'BDAT 9 LAST\r\na: b\r\n\r\nx', ['250 2.0.0 queued']],
+  ['QUIT', 'BDAT 9 LAST\r\na: b\r\n\r\nxQUIT\r\n', ['250 2.0.0 queued', '221 2.0.0']],
+] as const)
+  test(`a client that closes its side right behind ${name} gets all its replies`, async () => {
+    await using world = await startWorld()
+    await using talk = await world.dial()
+    await talk.hear()
+    const many = Array.from({ length: 100 }, (_, n) => `RCPT TO:<r${n}@c.test>\r\n`).join('')
+    talk.socket.end(`EHLO a\r\nMAIL FROM:<>\r\n${many}${text}`, 'latin1')
+    expect(await talk.hear()).toMatch(/^250-/)
+    for (let n = 0; n <= 100; n++) expect(await talk.hear()).toMatch(/^250 2\.1\./)
+    for (const reply of replies) expect((await talk.hear()).slice(0, reply.length)).toBe(reply)
+    expect(world.queue.accepted).toHaveLength(1)
+  })
 
 test('while storage is full or away MAIL is refused for now, and taken again after', async () => {
   await using world = await startWorld()

@@ -346,7 +346,7 @@ test('a name without end is cut before it is kept or reported', async () => {
 
 for (const bytes of ['', '\x16\x03\x01', 'no TLS at all'])
   test(`a handshake that ends in ${JSON.stringify(bytes)} is given up at its deadline`, async () => {
-    const deadlines = { command: 200, message: 200, idle: 200 }
+    const deadlines = { command: 200, message: 200, idle: 200, age: 200 }
     await using world = await startWorld({ tls, rules: { deadlines } })
     await using talk = await greet(world)
     await talk.say('STARTTLS')

@@ -19,7 +19,9 @@ export const RULES: ListenRules = {
   connections: 2000,
   connectionsPerClient: 200,
   hops: 50,
-  deadlines: { command: 300_000, message: 600_000, idle: 300_000 },
+  deadlines: { command: 300_000, message: 600_000, idle: 300_000, age: 600_000 },
+  contentRate: 1024,
+  bareLfCommands: () => false,
   bareLineEnds: 'normalise',
   authWithoutTls: 'never',
 }

@@ -54,12 +54,14 @@ auth-without-tls: loopback
 `,
   })
   expect(listen).toEqual({
+    contentRate: 1024,
+    bareLfCommands: expect.any(Function) as unknown,
     size: 10 * 1024 * 1024,
     recipients: 1000,
     connections: 2000,
     connectionsPerClient: 5,
     hops: 50,
-    deadlines: { command: 300_000, message: 600_000, idle: 30_000 },
+    deadlines: { command: 300_000, message: 600_000, idle: 30_000, age: 600_000 },
     bareLineEnds: 'refuse',
     authWithoutTls: 'loopback',
   })
