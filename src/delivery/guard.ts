@@ -1,6 +1,7 @@
 // Whom we call without an operator having named them: the addresses that mail of strangers must
 // not lead us to. A relay is trusted by the servers beside it; an MX record must not borrow that.
 
+import { isIP } from 'node:net'
 import { matchNetworks, parseNetwork, reached } from '../base/network.ts'
 
 /** What WAYPOST_MX_REFUSE is when nobody sets it. */
@@ -22,9 +23,12 @@ export const REFUSED_BY_DEFAULT = [
   '64:ff9b:1::/48', // local translation to IPv4
 ].join(',')
 
-/** Networks separated by commas, or `none`; a test whether an address counts as absent. */
+/**
+ * Networks separated by commas, or `none`; a test whether an address counts as absent. What is no
+ * address always does: the system would look it up as a name.
+ */
 export function readRefused(text: string): (address: string) => boolean {
-  if (text.trim() === 'none') return () => false
+  if (text.trim() === 'none') return (address) => isIP(address) === 0
   const networks = text
     .split(',')
     .map((part) => part.trim())
@@ -37,5 +41,6 @@ export function readRefused(text: string): (address: string) => boolean {
         )
       return network
     })
-  return matchNetworks(networks, reached)
+  const guarded = matchNetworks(networks, reached)
+  return (address) => isIP(address) === 0 || guarded(address)
 }

@@ -4,6 +4,7 @@
 
 import { createHash } from 'node:crypto'
 import { isIP, isIPv4 } from 'node:net'
+import { enumerate } from '../base/clip.ts'
 import { reached } from '../base/network.ts'
 import type { Answer } from '../dns/answer.ts'
 import type { Resolver } from '../dns/resolver.ts'
@@ -33,6 +34,8 @@ export interface Mx {
 /** Nobody needs more; a list without end would have us look up names without end. */
 const HOSTS = 20
 const SITE_LENGTH = 200
+/** Of hosts, and of the addresses of each, that a sentence names: it is stored for each recipient. */
+const SHOWN = 5
 
 export function createMx(options: MxOptions): Mx {
   const search = new Search(options)
@@ -44,7 +47,12 @@ export function createMx(options: MxOptions): Mx {
 
 /** What the names of a host told. */
 type Found =
-  | { readonly kind: 'addresses'; readonly addresses: readonly string[] }
+  | {
+      readonly kind: 'addresses'
+      readonly addresses: readonly string[]
+      /** How many there are beside these. */
+      readonly more: number
+    }
   | { readonly kind: 'none' }
   | { readonly kind: 'trouble'; readonly reason: string }
 
@@ -55,7 +63,7 @@ class Search {
 
   constructor(options: MxOptions) {
     this.#options = options
-    this.#ownNames = new Set(options.ownNames.map((name) => name.toLowerCase()))
+    this.#ownNames = new Set(options.ownNames.map((name) => parseDomain(name) ?? name))
     this.#ownAddresses = new Set(options.ownAddresses.map(reached))
   }
 
@@ -92,14 +100,21 @@ class Search {
     domain: Domain,
     answer: Answer<'MX'> & { kind: 'records' },
   ): Promise<Resolved> | Resolved {
-    const named = answer.records.filter(({ exchange }) => exchange !== '')
-    if (named.length === 0) return failed('null mx', `The domain ${domain} takes no mail (null MX)`)
+    const { records, more } = answer
+    const named = records.filter(({ exchange }) => exchange !== '')
+    if (named.length === 0) {
+      // The same record twice is one (RFC 2181 5).
+      if (more === 0 && records.every(({ preference }) => preference === 0))
+        return failed('null mx', `The domain ${domain} takes no mail (null MX)`)
+      const text = `The MX of ${domain} is no host and, with a preference, no null MX (RFC 7505)`
+      return failed('trouble', text)
+    }
     const hosts = this.#inOrder(
       named.map(({ preference, exchange }) => ({ preference, name: exchange })),
     )
     return this.#choose(
       domain,
-      hosts.filter(({ name }) => parseDomain(name) === name).slice(0, HOSTS),
+      hosts.filter(({ name }) => parseDomain(name) === name),
     )
   }
 
@@ -111,9 +126,11 @@ class Search {
       .filter(({ name }) => !seen.has(name) && seen.add(name))
   }
 
-  async #choose(domain: Domain, hosts: readonly Host[]): Promise<Resolved> {
+  // Our own name counts wherever it stands; for our addresses only hosts are looked up that are tried.
+  async #choose(domain: Domain, all: readonly Host[]): Promise<Resolved> {
+    const hosts = all.slice(0, HOSTS)
     const found = await Promise.all(hosts.map(({ name }) => this.#lookUp(name)))
-    const own = hosts.find((host, n) => this.#isOwn(host.name, found[n]!))
+    const own = all.find(({ name }, n) => this.#ownNames.has(name) || this.#isOwn(found[n]))
     const limit = own?.preference ?? Infinity
     const reachable = hosts.filter((host, n) => host.preference < limit && this.#leads(found[n]!))
     if (reachable.length > 0) return { kind: 'hosts', site: siteOf(hosts), hosts: reachable }
@@ -122,10 +139,9 @@ class Search {
     return this.#nowhere(domain, hosts, found)
   }
 
-  #isOwn(name: string, found: Found): boolean {
-    if (this.#ownNames.has(name)) return true
+  #isOwn(found: Found | undefined): boolean {
     return (
-      found.kind === 'addresses' &&
+      found?.kind === 'addresses' &&
       found.addresses.some((one) => this.#ownAddresses.has(reached(one)))
     )
   }
@@ -139,10 +155,10 @@ class Search {
   #nowhere(domain: Domain, hosts: readonly Host[], found: readonly Found[]): Resolved {
     const guarded = hosts.flatMap((host, n) => {
       const one = found[n]!
-      return one.kind === 'addresses' ? [`${host.name} [${one.addresses.join(', ')}]`] : []
+      return one.kind === 'addresses' ? [`${host.name} [${listed(one)}]`] : []
     })
     if (guarded.length === 0) return failed('no address', `No MX host of ${domain} has an address`)
-    const list = guarded.slice(0, 5).join(', ')
+    const list = enumerate(guarded, SHOWN)
     return failed(
       'guarded',
       `Mail for ${domain} leads only where this relay does not call: ${list}`,
@@ -161,7 +177,7 @@ class Search {
       (one) => route.kind === 'hop' || !this.#options.refuse(one),
     )
     if (allowed.length > 0) return { kind: 'addresses', addresses: this.#inTurn(allowed) }
-    const text = `${host.name} has only addresses that this relay does not call: ${found.addresses.join(', ')}`
+    const text = `${host.name} has only addresses that this relay does not call: ${listed(found)}`
     return failed('guarded', text)
   }
 
@@ -172,16 +188,22 @@ class Search {
   }
 
   async #lookUp(name: string): Promise<Found> {
-    if (isIP(name) !== 0) return { kind: 'addresses', addresses: [name] }
+    if (isIP(name) !== 0) return { kind: 'addresses', addresses: [name], more: 0 }
     // RFC 6761 6.3: resolvers need not know it.
-    if (name === 'localhost') return { kind: 'addresses', addresses: ['127.0.0.1', '::1'] }
+    if (name === 'localhost') return { kind: 'addresses', addresses: ['127.0.0.1', '::1'], more: 0 }
     const { resolver } = this.#options
     const answers = await Promise.all([resolver.query('A', name), resolver.query('AAAA', name)])
-    const addresses = answers.flatMap((answer) => (answer.kind === 'records' ? answer.records : []))
-    if (addresses.length > 0) return { kind: 'addresses', addresses }
+    const known = answers.filter((answer) => answer.kind === 'records')
+    const addresses = known.flatMap(({ records }) => records)
+    const more = known.reduce((sum, answer) => sum + answer.more, 0)
+    if (addresses.length > 0) return { kind: 'addresses', addresses, more }
     const trouble = answers.find((answer) => answer.kind === 'trouble')
     return trouble ?? { kind: 'none' }
   }
+}
+
+function listed({ addresses, more }: Found & { kind: 'addresses' }): string {
+  return enumerate(addresses, SHOWN, more)
 }
 
 function failed(

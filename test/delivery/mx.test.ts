@@ -10,6 +10,7 @@ import { parseDomain } from '../../src/mail/address.ts'
 import type { Route } from '../../src/mail/destination.ts'
 import { startDns } from '../peers/dns.ts'
 import type { Dns } from '../peers/dns.ts'
+import { record, startRawDns } from '../peers/raw-dns.ts'
 
 let dns: Dns
 beforeAll(async () => {
@@ -21,6 +22,8 @@ beforeAll(async () => {
     'implicit.example': { A: ['192.0.2.4'] },
     'six.example': { AAAA: ['2001:db8::6'] },
     'null.example': { MX: ['0 .'] },
+    'null-twice.example': { MX: ['0 .', '0 .'] },
+    'preferred-null.example': { MX: ['10 .'] },
     'half-null.example': { MX: ['0 .', '10 mx1.far.example'] },
     'bare.example': { TXT: ['nothing here'] },
     'gone.example': { MX: ['10 a.gone.example', '20 b.gone.example'] },
@@ -39,6 +42,24 @@ beforeAll(async () => {
     'intranet.example': { A: ['10.1.2.3'], AAAA: ['::ffff:127.0.0.1'] },
     'half-inside.example': { MX: ['10 mixed.example'] },
     'mixed.example': { A: ['127.0.0.1', '192.0.2.8'] },
+    'no-host.example': { MX: ['10 mx one.example', '20 b\u00fccher.example'] },
+    'own-last.example': {
+      MX: [
+        ...Array.from({ length: 30 }, (_, n) => `${n < 5 ? 5 : 10} mx${n}.very-long-name.example`),
+        '10 near.example',
+      ],
+    },
+    'bücher.example': { MX: ['10 MX.xn--bcher-kva.example'] },
+    'xn--bcher-kva.example': { MX: ['10 MX.xn--BCHER-kva.example', '20 xn--nh-via.example'] },
+    'mx.xn--bcher-kva.example': { A: ['192.0.2.10'] },
+    'xn--nh-via.example': { A: ['192.0.2.11'] },
+    'fat.example': { MX: Array.from({ length: 9 }, (_, n) => `${n} fat${n}.example`), long: true },
+    ...Object.fromEntries(
+      Array.from({ length: 9 }, (_, n) => [
+        `fat${n}.example`,
+        { A: Array.from({ length: 400 }, (_, m) => `10.${n}.${m >> 8}.${m & 255}`), long: true },
+      ]),
+    ),
     'number.example': { MX: ['10 192.0.2.1'] },
     'many.example': {
       MX: Array.from({ length: 30 }, (_, n) => `${n} mx${n}.very-long-name.example`),
@@ -91,6 +112,9 @@ const LED: [domain: string, hosts: string[]][] = [
   ['six.example', ['six.example']],
   ['half-null.example', ['mx1.far.example']],
   ['half-gone.example', ['mx1.far.example']],
+  ['bücher.example', ['mx.xn--bcher-kva.example', 'xn--nh-via.example']],
+  ['XN--BCHER-kva.example', ['mx.xn--bcher-kva.example', 'xn--nh-via.example']],
+  ['own-last.example', [0, 1, 2, 3, 4].map((n) => `mx${n}.very-long-name.example`)],
   ['half-ill.example', ['ill.example', 'mx1.far.example']],
   ['own-backup.example', ['mx1.far.example']],
   ['own-address.example', ['mx1.far.example']],
@@ -103,7 +127,8 @@ const LED: [domain: string, hosts: string[]][] = [
 for (const [domain, hosts] of LED) {
   test(`mail for ${domain} goes to ${hosts.join(', then ')}`, async () => {
     const resolved = await mxWith().resolve(by(domain))
-    expect(resolved.kind === 'hosts' && resolved.hosts.map(({ name }) => name)).toEqual(hosts)
+    const names = resolved.kind === 'hosts' ? resolved.hosts.map(({ name }) => name) : []
+    expect(names.sort()).toEqual([...hosts].sort())
   })
 }
 
@@ -111,6 +136,9 @@ const LOST: [domain: string, kind: string, code: number, status: string][] = [
   ['nobody.example', 'refused', 550, '5.1.2'],
   ['bare.example', 'refused', 550, '5.1.2'],
   ['null.example', 'refused', 556, '5.1.10'],
+  ['null-twice.example', 'refused', 556, '5.1.10'],
+  ['preferred-null.example', 'deferred', 451, '4.4.3'],
+  ['no-host.example', 'refused', 550, '5.4.4'],
   ['gone.example', 'refused', 550, '5.4.4'],
   ['own.example', 'refused', 554, '5.4.6'],
   ['own-equal.example', 'refused', 554, '5.4.6'],
@@ -132,6 +160,59 @@ test('a bounce for mail that leads inside names the host and the address', async
   const text = resolved.kind === 'failed' ? resolved.outcome.reply.text : ''
   expect(text).toContain('intranet.example [10.1.2.3, ::ffff:7f00:1]')
 })
+
+test('however many hosts and addresses lead inside, a bounce names a few and counts the others', async () => {
+  const resolver = createResolver({ server: dns.server, clock: systemClock, patience: 5000 })
+  const mx = mxWith({ resolver })
+  const resolved = await mx.resolve(by('fat.example'))
+  const text = resolved.kind === 'failed' ? resolved.outcome.reply.text : ''
+  expect(text).toMatch(/fat0\.example \[(10\.[\d.]+, ){4}10\.[\d.]+ and 395 more\], fat1\.example/)
+  expect(text).toMatch(/ and 4 more$/)
+  expect(text.length).toBeLessThan(1000)
+  const host = { name: 'fat0.example', preference: 0 }
+  const addresses = await mx.addresses(host, by('fat.example'))
+  const reason = addresses.kind === 'failed' ? addresses.outcome.reply.text : ''
+  expect(reason).toMatch(/call: (10\.[\d.]+, ){4}10\.[\d.]+ and 395 more$/)
+})
+
+test('we are found by our own name written in another script', async () => {
+  const resolved = await mxWith({ ownNames: ['näh.example'] }).resolve(by('bücher.example'))
+  const names = resolved.kind === 'hosts' ? resolved.hosts.map(({ name }) => name) : []
+  expect(names).toEqual(['mx.xn--bcher-kva.example'])
+})
+
+const four = Buffer.of(0, 0)
+const BROKEN: [what: string, type: number, data: Buffer][] = [
+  ['an address that is cut short', 1, four],
+  ['an IPv6 address that is cut short', 28, four],
+  ['an MX without a name', 15, four],
+]
+for (const [what, broken, data] of BROKEN) {
+  test(`${what} is trouble of the look-up, and no mail bounces`, async () => {
+    await using raw = await startRawDns((type) => ({
+      answers: type === broken ? [record(type, data)] : [],
+    }))
+    const resolver = createResolver({ server: raw.server, clock: systemClock, patience: 100 })
+    const mx = mxWith({ resolver })
+    const resolved = await mx.resolve(by('far.example'))
+    const route = by('far.example')
+    // Without MX the domain is the host; whether it has addresses is not known.
+    const found =
+      resolved.kind === 'hosts' ? await mx.addresses(resolved.hosts[0]!, route) : resolved
+    expect(found).toMatchObject({
+      kind: 'failed',
+      outcome: { kind: 'deferred', reply: { status: '4.4.3' } },
+    })
+  })
+}
+
+test.for(['', '10.0.undefined.undefined', 'far.example', '1.2.3', '192.0.2.1 '])(
+  'what is no address is never called: "%s"',
+  (text) => {
+    expect(readRefused(REFUSED_BY_DEFAULT)(text)).toBe(true)
+    expect(readRefused('none')(text)).toBe(true)
+  },
+)
 
 test('only the addresses that may be called are given', async () => {
   const host = { name: 'mixed.example', preference: 10 }
