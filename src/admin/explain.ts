@@ -9,6 +9,7 @@ import type { AttemptFact } from '../mail/event.ts'
 import type { NoticeFate, Outcome } from '../mail/outcome.ts'
 import { sentenceOf } from '../mail/status.ts'
 import type { Entry, Fact, RecipientResult, Trace } from '../queue/port.ts'
+import { byWhom, describeHeld } from './holds.ts'
 import { both, iso, isoSeconds, relative } from './times.ts'
 import { wrap } from './wrap.ts'
 
@@ -214,11 +215,13 @@ function describeState(entry: Entry, now: number): string {
   const tried = attempts === 1 ? '1 attempt' : `${attempts} attempts`
   switch (entry.state) {
     case 'waiting':
+      if (entry.refused !== undefined)
+        return `refused ${byWhom(entry.refused)}; it ends as bounced when its notice is written, which a relay that delivers does`
       return `waiting${attempts === 0 ? ', not tried yet' : ` after ${tried}`}, ${nextOf(entry, now)}`
     case 'sending':
       return `being sent now${attempts === 0 ? '' : `, after ${tried}`}`
     case 'held':
-      return `held${heldBy(entry)}; it waits until \`waypost queue release ${entry.id}\``
+      return describeHeld(entry)
     case 'delivered':
     case 'bounced':
     case 'expired':
@@ -234,10 +237,6 @@ function describeState(entry: Entry, now: number): string {
 function nextOf({ next }: Entry, now: number): string {
   if (next === undefined) return 'no time is set'
   return next <= now ? `due since ${isoSeconds(next)}` : `next ${both(next, now)}`
-}
-
-function heldBy({ held }: Entry): string {
-  return held === undefined ? '' : ` by ${held.who}${held.why === '' ? '' : `: ${held.why}`}`
 }
 
 function stopsOf({ suspended, busy = [] }: Trace, entry: Entry, now: number): string[] {

@@ -3,6 +3,7 @@
 
 import type { Entry, QueueReader, Suspension } from '../queue/port.ts'
 import type { Context } from './context.ts'
+import { byWhom, nameOf } from './holds.ts'
 import { jsonLine, plainEntry } from './plain.ts'
 import { formatTable, type Column } from './table.ts'
 import { age, roughly } from './times.ts'
@@ -41,7 +42,7 @@ export function formatEntries(
       whenOf(entry, stop, now),
       entry.from === '' ? '<>' : entry.from,
       entry.to,
-      entry.held?.why ?? stop?.reason ?? entry.reply ?? '',
+      reasonOf(entry) ?? stop?.reason ?? entry.reply ?? '',
     ]
   })
   return formatTable(COLUMNS, rows, context.columns, titled)
@@ -58,6 +59,12 @@ export function jsonEntries(
       jsonLine({ ...plainEntry(entry), suspended: stopOf(entry, suspensions, now) ?? null }),
     )
     .join('')
+}
+
+function reasonOf({ held, refused }: Entry): string | undefined {
+  if (refused !== undefined) return `refused ${byWhom(refused)}`
+  if (held?.scope === undefined) return held?.why
+  return `hold on ${nameOf(held.scope)}: ${held.why}`
 }
 
 // A suspension that ends before the recipient's own time keeps it from nothing.

@@ -8,6 +8,7 @@ const TIMES = new Set([
   'at',
   'startedAt',
   'seenAt',
+  'since',
   'endedAt',
   'acceptedAt',
   'due',
@@ -62,5 +63,6 @@ export function plainEntry(entry: Entry): object {
     size: entry.size,
     notice: entry.notice ?? null,
     held: entry.held ?? null,
+    refused: entry.refused ?? null,
   }
 }

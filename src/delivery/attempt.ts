@@ -11,6 +11,7 @@ import { causeOf } from './cause.ts'
 import type { Health } from './health.ts'
 import type { Notices } from './notices.ts'
 import type { Connection, Transaction, TransactionResult } from './parts.ts'
+import { timeAfter } from './plan.ts'
 import type { Plan } from './plan.ts'
 import type { Prepared } from './prepare.ts'
 import { callKey, reach } from './reach.ts'
@@ -223,7 +224,7 @@ export class Attempt {
     const connection = this.#slot.connection
     if (connection !== undefined && !connection.usable) void sites.retire(this.#slot)
     const { retry, giveUpAfter } = policy().queue(this.#delivery.queue)
-    const expireAt = this.#delivery.acceptedAt + giveUpAfter
+    const expireAt = timeAfter(this.#delivery, giveUpAfter)
     const terms = this.#terms({ kind: 'send', recipients: [], retry, expireAt, signing: undefined })
     const attempt = factOf(this.#startedAt, now, this.#slot.site.name, undefined, this.#notes)
     const outcomes = all(this.#delivery.recipients, BROKEN)

@@ -47,13 +47,18 @@ export function planOf(delivery: Delivery, policy: Asked, now: number): Plan {
 /** How long it may wait and how often it is tried. */
 export function timesOf(delivery: Delivery, policy: Omit<Asked, 'route'>): Times {
   const { retry, giveUpAfter, warnAfter } = policy.queue(delivery.queue)
-  const warnAt = warnAfter === undefined ? undefined : delivery.acceptedAt + warnAfter
+  const warnAt = warnAfter === undefined ? undefined : timeAfter(delivery, warnAfter)
   // Without a time it has been warned, or is never to be.
   const changed = delivery.warnAt !== undefined && warnAt !== undefined
   return {
     retry,
-    expireAt: delivery.acceptedAt + giveUpAfter,
+    expireAt: timeAfter(delivery, giveUpAfter),
     ...(changed && warnAt !== delivery.warnAt ? { warnAt } : {}),
     signing: policy.signing(delivery.envelope.fromDomains),
   }
+}
+
+/** When it has waited for so long, what it was held left out. */
+export function timeAfter({ acceptedAt, heldFor = 0 }: Delivery, milliseconds: number): number {
+  return acceptedAt + heldFor + milliseconds
 }

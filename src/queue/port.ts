@@ -75,6 +75,8 @@ export interface Delivery {
   readonly content: ContentRef
   readonly expireAt: number
   readonly warnAt?: number
+  /** Milliseconds by which holds have moved its times: a lifetime is counted without them. */
+  readonly heldFor?: number
   /** The attempt before this one ended without our seeing the reply to the dot, or by our own death. */
   readonly last?: LastAttempt
   /** The lease that it was taken under; absent for what is overdue. */
@@ -193,7 +195,18 @@ export interface Entry {
   readonly reply?: string
   readonly size: number
   readonly notice?: NoticeFate
-  readonly held?: OperatorAct
+  readonly held?: Held
+  /** An operator has refused it, and it waits for its notice. */
+  readonly refused?: OperatorAct
+}
+
+/** What stops a recipient, and who placed it. */
+export interface Held extends OperatorAct {
+  /** The hold that stands; absent where it was held itself, and goes on when it is released itself. */
+  readonly scope?: StandingHold['scope']
+  readonly since?: number
+  /** Holds that stand and keep it when this one is gone. */
+  readonly also?: readonly StandingHold[]
 }
 
 export interface Page {
@@ -294,6 +307,8 @@ export interface StandingHold extends OperatorAct {
 export interface Steered {
   readonly count: number
   readonly busy: number
+  /** Recipients that do not go on, because a hold lies on them that stands: by the widest of these. */
+  readonly kept?: readonly { readonly scope: StandingHold['scope']; readonly count: number }[]
 }
 
 /** What a process of the relay does: takes mail in, takes it out, answers admins over HTTP. */

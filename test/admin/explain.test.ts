@@ -142,6 +142,25 @@ test('an act names who did it and why, and a held recipient says so', () => {
   )
 })
 
+test('held mail names each hold that stands on it, and what a refused one waits for', () => {
+  const { next: _, ...entry } = traceOf([]).entries[0]!
+  const also = [
+    { scope: { kind: 'queue', name: 'bulk' }, who: 'cy', why: 'too much', at: AT } as const,
+  ]
+  const held = { who: 'ana', why: '', scope: { kind: 'destination', name: LANE }, also } as const
+  const lines = explain({ ...traceOf([]), entries: [{ ...entry, state: 'held', held }] }, AT)
+  expect(lines.at(-1)).toBe(
+    'bo@far.example: held by ana (the hold on destination far.example); it waits until ' +
+      '`waypost queue release --destination far.example`; then the hold on queue bulk (by cy: too much) ' +
+      'stands until `waypost queue release --queue bulk`',
+  )
+  const refused = { who: 'ana', why: 'spam' }
+  const now = explain({ ...traceOf([]), entries: [{ ...entry, refused }] }, AT)
+  expect(now.at(-1)).toContain(
+    'refused by ana: spam; it ends as bounced when its notice is written',
+  )
+})
+
 test('a status that the server gave is explained, and nothing is added to our own words', () => {
   const said = outcome('refused', 550, 'No such user')
   const reply = { ...said.reply, status: '5.1.1' }

@@ -206,6 +206,47 @@ test('a hold on a destination stands, covers new mail, and ends as it was named'
   expect((await run('queue holds')).out).toBe('No hold stands\n')
 })
 
+test('mail under a hold that stands is not released or tried by its id, and is told which hold it is', async () => {
+  const id = await accept('ana@near.example', 'bo@far.example')
+  await run(['queue', 'hold', '--all', '--reason', 'a restore', '--yes'])
+  const stands =
+    'the hold on all mail (by ana: a restore) stands until `waypost queue release --all`\n'
+  for (const [act, done] of [
+    ['release', 'released'],
+    ['retry', 'due now'],
+  ] as const) {
+    const { code, out, err } = await run(`queue ${act} ${id}`)
+    expect([code, out, err]).toEqual([1, '', `1 recipient is not ${done}: ${stands}`])
+    const kept = [{ scope: { kind: 'all' }, count: 1 }]
+    const json = await run(`queue ${act} ${id} --json`)
+    expect(json).toMatchObject({ code: 1, json: [{ act, count: 0, busy: 0, kept }] })
+  }
+  const trace = await run(`trace ${id}`)
+  expect(trace.out).toContain(
+    'held by ana: a restore (the hold on all mail); it waits until `waypost queue release --all`',
+  )
+  const list = await run('queue list')
+  expect(list.out).toContain('hold on all mail: a restore')
+  expect(list.err).toBe(`T${stands.slice(1)}`)
+  expect((await run(`queue show ${id}`)).out).toContain(`T${stands.slice(1)}`)
+  expect((await run('queue holds')).out).toContain('waypost queue release --all')
+  const ended = await run('queue release --all --yes')
+  expect(ended).toMatchObject({ code: 0, out: expect.stringContaining('1 recipient released') })
+})
+
+test('whoever releases a hold is told what another one keeps', async () => {
+  await accept('ana@near.example', 'bo@far.example')
+  await run(['queue', 'hold', '--all', '--reason', 'a restore', '--yes'])
+  await run(['queue', 'hold', '--queue', 'default', '--reason', 'too much', '--yes'])
+  const { code, out, err } = await run('queue release --all --yes')
+  expect([code, out]).toEqual([0, '0 recipients released; the hold on all mail has ended\n'])
+  expect(err).toBe(
+    '1 recipient is not released: the hold on queue default (by ana: too much) stands until `waypost queue release --queue default`\n',
+  )
+  const retry = await run('queue retry --domain far.example --yes')
+  expect(retry).toMatchObject({ code: 1, err: expect.stringContaining('`waypost queue holds`') })
+})
+
 test('counts add up, and by age they are the table of qshape', async () => {
   await accept('ana@near.example', 'bo@far.example', 'cy@far.example')
   await accept('ana@near.example', 'dan@other.example')

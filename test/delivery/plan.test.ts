@@ -1,7 +1,7 @@
 // What policy says of a delivery at each attempt.
 
 import { expect, test } from 'vitest'
-import { planOf } from '../../src/delivery/plan.ts'
+import { planOf, timesOf } from '../../src/delivery/plan.ts'
 import type { Asked } from '../../src/delivery/plan.ts'
 import { destinationOf } from '../../src/mail/destination.ts'
 import type { Route } from '../../src/mail/destination.ts'
@@ -78,6 +78,14 @@ test('what has had its time is not tried, and a shorter lifetime holds for mail 
   expect(planOf(delivery, byMx, 120 * HOUR).kind).toBe('end')
   const short = policy((domain) => ({ kind: 'mx', domain }) as Route, HOUR)
   expect(planOf(delivery, short, 2 * HOUR).kind).toBe('end')
+})
+
+test('what it was held is not counted', () => {
+  const delivery = deliveryTo(['bo@far.example'], { heldFor: 1000 * HOUR })
+  const { kind, ...times } = planOf(delivery, byMx, 1119 * HOUR)
+  expect([kind, times]).toMatchObject(['send', { expireAt: 1120 * HOUR }])
+  expect(timesOf({ ...delivery, warnAt: 5 }, byMx).warnAt).toBe(1001 * HOUR)
+  expect(planOf(delivery, byMx, 1120 * HOUR).kind).toBe('end')
 })
 
 test('what an operator refused is not tried', () => {

@@ -10,11 +10,13 @@ test('held mail waits without end and goes on when it is released', async () => 
   const { queue } = relay.real
   await queue.hold({ kind: 'destination', name: 'far.example' }, BY)
   const id = await relay.send({ from: '<>', to: 'bo@far.example' })
+  const kept = [{ scope: { kind: 'destination', name: 'far.example' }, count: 1 }]
+  expect(await queue.steer('release', { ids: [id] }, BY)).toMatchObject({ count: 0, kept })
   relay.pass('200h')
   expect((await relay.entries(id))[0]).toMatchObject({ state: 'held' })
 
   await queue.unhold({ kind: 'destination', name: 'far.example' }, BY)
-  await relay.until('ended', id)
+  expect(await relay.until('ended', id)).toMatchObject({ end: 'delivered' })
   const trace = await queue.trace(id)
   expect(JSON.stringify(trace?.facts)).toContain('olga')
 })

@@ -8,6 +8,7 @@ import { ManualClock } from '../peers/clock.ts'
 import { contractOfActs } from './contract-acts.ts'
 import { contractOfChance } from './contract-chance.ts'
 import { contractOfFinding } from './contract-finding.ts'
+import { contractOfHolds } from './contract-holds.ts'
 import { contractOfLanes } from './contract-lanes.ts'
 import { attempt, claimOne, deferred, delivered, ends, HOUR, mailOf, outcome } from './mail.ts'
 import { read, send, statesOf, takeFrom, takeOne } from './mail.ts'
@@ -25,6 +26,7 @@ export function contract(name: string, open: Open): void {
   describe(`${name}: settling`, () => contractOfSettling(open))
   describe(`${name}: lanes and leases`, () => contractOfLanes(open))
   describe(`${name}: acts of operators`, () => contractOfActs(open))
+  describe(`${name}: holds`, () => contractOfHolds(open))
   describe(`${name}: by chance`, () => contractOfChance(open))
   describe(`${name}: finding`, () => contractOfFinding(open))
 }

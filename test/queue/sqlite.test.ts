@@ -59,8 +59,7 @@ test('a store of the first schema is read as it is, and brought up to date by th
   await first[Symbol.asyncDispose]()
   const path = join(world.folder, 'queue.db')
   const db = new DatabaseSync(path)
-  db.exec(`ALTER TABLE suspension DROP COLUMN since; ALTER TABLE suspension DROP COLUMN cause;
-    DROP INDEX delivery_waiting; DROP INDEX delivery_kept; PRAGMA user_version = 1`)
+  toFirstSchema(db)
   db.close()
   const known = { lane: 'far.example', until, reason: 'no host answers', cause: 'other', since: 0 }
   {
@@ -73,6 +72,30 @@ test('a store of the first schema is read as it is, and brought up to date by th
   const since = world.clock.now()
   expect(await queue.suspensions()).toMatchObject([{ cause: 'tls', since }])
 })
+
+test('a queue of an earlier schema is migrated, and its held mail has time after its release', async () => {
+  await using world = await openWorld()
+  const { clock } = world
+  const before = await world.open()
+  const id = await send(before, clock, { expireAt: clock.now() + HOUR })
+  await before.steer('hold', { ids: [id] }, WHO)
+  await before[Symbol.asyncDispose]()
+  const db = new DatabaseSync(join(world.folder, 'queue.db'))
+  toFirstSchema(db)
+  db.prepare('UPDATE delivery SET hold = ?').run(JSON.stringify(WHO))
+  db.close()
+  clock.pass(10 * HOUR)
+  const queue = await world.open()
+  expect(await queue.steer('release', { ids: [id] }, WHO)).toEqual({ count: 1, busy: 0 })
+  expect(await queue.overdue('expire', 5)).toEqual([])
+  expect((await takeOne(queue)).delivery.expireAt).toBe(clock.now() + HOUR)
+})
+
+function toFirstSchema(db: DatabaseSync): void {
+  db.exec(`ALTER TABLE suspension DROP COLUMN since; ALTER TABLE suspension DROP COLUMN cause;
+    ALTER TABLE delivery DROP COLUMN held_for;
+    DROP INDEX delivery_waiting; DROP INDEX delivery_kept; PRAGMA user_version = 1`)
+}
 
 test('all that was asked is done and still there after a stop', async () => {
   await using world = await openWorld()

@@ -15,8 +15,9 @@ import {
 } from '../filter.ts'
 import { notFound, traceOf } from '../lookup.ts'
 import { describeSubmitter } from '../explain.ts'
+import { holdsOn, optionOf } from '../holds.ts'
 import { formatEntries, jsonEntries, suspensionsByLane } from '../listing.ts'
-import { optionOf, readCount } from '../options.ts'
+import { optionOf as option, readCount } from '../options.ts'
 import { jsonLine } from '../plain.ts'
 import { command, type Act } from '../program.ts'
 import { openReader } from '../reach.ts'
@@ -35,7 +36,7 @@ export function addReading(queue: Command, act: Act): void {
       'queue list --domain far.example --older-than 2h',
     ),
   )
-    .addOption(optionOf('--limit <count>', 'at most so many', readCount, '50'))
+    .addOption(option('--limit <count>', 'at most so many', readCount, '50'))
     .option('--all', 'no limit')
     .action(act(listEntries))
   command(
@@ -84,6 +85,7 @@ async function printPages(
 ): Promise<{ count: number; more: boolean }> {
   const format = json ? jsonEntries : formatEntries
   const suspensions = await suspensionsByLane(reader)
+  const holds = new Map<string, string>()
   let count = 0
   let cursor: string | undefined
   do {
@@ -96,9 +98,15 @@ async function printPages(
     if (page.entries.length > 0)
       context.print(format(context, page.entries, suspensions, count === 0))
     count += page.entries.length
+    holdsOn(page.entries, holds)
     await context.drained()
   } while (cursor !== undefined && count < limit && !context.signal.aborted)
+  if (!json) for (const hold of holds.values()) context.complain(sentence(hold))
   return { count, more: cursor !== undefined }
+}
+
+function sentence(text: string): string {
+  return `${text[0]!.toUpperCase()}${printable(text.slice(1))}\n`
 }
 
 async function showMessage(
@@ -122,6 +130,7 @@ async function showMessage(
   context.print(lines.map((line) => `${line}\n`).join(''))
   const stops = trace.suspended.map((each) => [each.lane, each] as const)
   context.print('\n' + formatEntries(context, trace.entries, new Map(stops)))
+  for (const hold of holdsOn(trace.entries)) context.print(`\n${sentence(hold)}`)
   return 0
 }
 
@@ -157,8 +166,12 @@ async function listHolds(context: Context, options: { json?: true }): Promise<nu
       isoSeconds(at),
       who,
       why,
+      `waypost queue release ${optionOf(scope)}`,
     ])
-    const columns = ['HOLD', 'NAME', 'SINCE', 'BY', 'REASON'].map((title) => ({ title, least: 8 }))
+    const columns = ['HOLD', 'NAME', 'SINCE', 'BY', 'REASON', 'ENDED BY'].map((title) => ({
+      title,
+      least: 8,
+    }))
     context.print(formatTable(columns, rows, context.columns))
   }
   return 0

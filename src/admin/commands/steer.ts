@@ -2,6 +2,7 @@
 // many they would touch; who and why go into the record.
 
 import type { Command } from 'commander'
+import { printable } from '../../base/escape.ts'
 import type { State } from '../../mail/outcome.ts'
 import type {
   Act as QueueAct,
@@ -13,6 +14,7 @@ import type {
 import { confirm } from '../ask.ts'
 import { CommandError, type Context } from '../context.ts'
 import { addFilters, checkIds, filterOf, givenFilters, type FilterOptions } from '../filter.ts'
+import { describeHold, nameOf, releaseOf } from '../holds.ts'
 import { jsonLine } from '../plain.ts'
 import { command, type Act } from '../program.ts'
 import { openRelay } from '../reach.ts'
@@ -44,7 +46,7 @@ const STEERING: Readonly<Record<QueueAct, Steering>> = {
     needsReason: true,
   },
   release: {
-    says: 'Let held mail go on; ends a standing hold when named as it was',
+    says: 'Let held mail go on; ends a standing hold when named as it was. Mail on which a hold stands does not go on by its id',
     example: 'queue release --destination far.example --yes',
     states: ['held'],
     done: 'released',
@@ -106,13 +108,16 @@ async function steer(
     standing === undefined
       ? await relay.steer(act, filter, by)
       : await relay[act === 'hold' ? 'hold' : 'unhold'](standing, by)
-  return tell(context, options, act, steered, standing)
+  const code = tell(context, options, act, steered, standing)
+  const holds = act === 'release' || act === 'retry' ? await relay.holds() : []
+  if (options.json !== true) tellKept(context, act, steered, holds)
+  return standing === undefined && steered.kept !== undefined ? 1 : code
 }
 
 /** A hold by scope stands from now on; a release by scope ends one that was named so. */
 async function isStanding(relay: QueueControl, act: QueueAct, scope: Scope): Promise<boolean> {
   if (act !== 'release') return act === 'hold'
-  return (await relay.holds()).some((hold) => scopeName(hold.scope) === scopeName(scope))
+  return (await relay.holds()).some((hold) => nameOf(hold.scope) === nameOf(scope))
 }
 
 function reasonOf(act: QueueAct, { reason }: SteerOptions): string {
@@ -132,10 +137,6 @@ function standingScope(options: SteerOptions): Scope | undefined {
   if (options.all === true) return undefined
   if (first !== 'destination' && first !== 'queue') return undefined
   return { kind: first, name: options[first]! }
-}
-
-function scopeName(scope: Scope): string {
-  return scope.kind === 'all' ? 'all' : `${scope.kind} ${scope.name}`
 }
 
 // A preview is a count, and counting a million takes its time: beyond this it says "more than".
@@ -184,18 +185,37 @@ function tell(
   context: Context,
   options: SteerOptions,
   act: QueueAct,
-  { count, busy }: Steered,
+  { count, busy, kept }: Steered,
   scope?: Scope,
 ): number {
   const isNothing = count + busy === 0 && scope === undefined
-  if (options.json === true) context.print(jsonLine({ act, count, busy, scope }))
-  else if (isNothing) context.complain(nothing(act, options))
+  if (options.json === true) context.print(jsonLine({ act, count, busy, scope, kept }))
+  else if (isNothing) context.complain(kept === undefined ? nothing(act, options) : '')
   else {
     context.print(sentence(act, count, busy, scope))
     if (act === 'hold' && count + busy === 0 && scope?.kind === 'destination')
       context.complain(`Nothing waits for ${scope.name} now. ${DESTINATIONS}\n`)
   }
   return isNothing ? 1 : 0
+}
+
+/** Which holds keep what was meant to go on, and what ends them. */
+function tellKept(
+  context: Context,
+  act: QueueAct,
+  { count, busy, kept = [] }: Steered,
+  holds: readonly StandingHold[],
+): void {
+  for (const each of kept) {
+    const hold = holds.find(({ scope }) => nameOf(scope) === nameOf(each.scope))
+    if (hold === undefined) continue
+    const many = each.count === 1 ? '1 recipient is' : `${each.count} recipients are`
+    context.complain(printable(`${many} not ${STEERING[act].done}: ${describeHold(hold)}`) + '\n')
+  }
+  if (act === 'retry' && count + busy + kept.length === 0 && holds.length > 0)
+    context.complain(
+      'What is held is not tried; `waypost queue holds` lists the holds that stand\n',
+    )
 }
 
 // Ids may be wrong, or right and in a state that the act has no meaning for.
@@ -216,8 +236,6 @@ function sentence(act: QueueAct, count: number, busy: number, scope: Scope | und
 
 function standing(act: QueueAct, scope: Scope | undefined): string {
   if (scope === undefined) return ''
-  const name = scope.kind === 'all' ? 'all mail' : `${scope.kind} ${scope.name}`
-  if (act === 'release') return `; the hold on ${name} has ended`
-  const again = scope.kind === 'all' ? '--all' : `--${scope.kind} ${scope.name}`
-  return `; the hold on ${name} stands and covers new mail until \`waypost queue release ${again}\``
+  if (act === 'release') return `; the hold on ${nameOf(scope)} has ended`
+  return `; the hold on ${nameOf(scope)} stands and covers new mail until ${releaseOf(scope)}`
 }

@@ -4,6 +4,7 @@
 
 import type { Cancel, Clock } from '../../base/clock.ts'
 import { formatAddress } from '../../mail/address.ts'
+import { parseScope } from '../holds.ts'
 import { formatId, numberAt } from '../ids.ts'
 import type { MessageId } from '../port.ts'
 import type { Answer, Caller } from './caller.ts'
@@ -11,7 +12,6 @@ import type { ContentStore } from './content.ts'
 import type { Link } from './link.ts'
 import { isGone } from './process.ts'
 import type { Said } from './process.ts'
-import { scopeOf } from './reading.ts'
 import { senderOf } from './rows.ts'
 import type { MessageRow, RecipientRow } from './rows.ts'
 import type { Steering } from './steering.ts'
@@ -51,6 +51,8 @@ export class Chores {
   #mended = ''
   #trimmed = ''
   #rounds = 0
+  /** Scopes that had no hold and still held something, in the round before. */
+  #lifted: ReadonlySet<string> = new Set()
   #startedAt: number
 
   constructor(options: ChoreOptions) {
@@ -140,14 +142,20 @@ export class Chores {
       link.work.hgetall(`${caller.prefix}/holds`),
     ])
     const by = { who: 'waypost', why: 'the hold was lifted before' }
+    const lifted = new Set<string>()
     for (const scope of scopes) {
       if (scope === 'ids') continue
       const hold = holds[scope]
-      if (hold === undefined) await steering.unmark(scope, by)
+      // Whoever lifts one now frees what it held, in his own name.
+      if (hold === undefined) {
+        lifted.add(scope)
+        if (this.#lifted.has(scope)) await steering.unmark(scope, by)
+      }
       // Whoever places one now lays it on what is queued, and tells how much that was.
       else if (this.#rounds === 0 && placedAt(hold) < this.#startedAt)
-        await steering.mark(scopeOf(scope))
+        await steering.mark(parseScope(scope))
     }
+    this.#lifted = lifted
   }
 
   async #trim(): Promise<void> {

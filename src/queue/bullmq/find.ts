@@ -10,7 +10,8 @@ import { isEnd } from '../../mail/outcome.ts'
 import type { NoticeFate, State } from '../../mail/outcome.ts'
 import { fitter, plainAddress } from '../fits.ts'
 import { formatId, numberAt } from '../ids.ts'
-import type { DeliveryId, Entry, Filter, MessageId, Page } from '../port.ts'
+import { parseScope } from '../holds.ts'
+import type { DeliveryId, Entry, Filter, Held, MessageId, Page } from '../port.ts'
 import { destinationOf } from './keys.ts'
 import { senderOf } from './rows.ts'
 import type { DeliveryRow, MessageRow, RecipientRow } from './rows.ts'
@@ -247,6 +248,7 @@ function livePart(
   const isSending = taken.has(`${id}-${n}`)
   const isHeld = delivery?.s === 2
   const state: State = isSending ? 'sending' : isHeld ? 'held' : 'waiting'
+  const isRefused = state === 'waiting' && delivery?.s === 3
   const due = row?.due ?? delivery?.due
   return {
     delivery: `${id}-${n}` as DeliveryId,
@@ -254,8 +256,19 @@ function livePart(
     queue: delivery?.q ?? '',
     destination: delivery?.to ?? destinationOf(''),
     attempts: row?.a ?? 0,
-    ...(isHeld || due === undefined ? {} : { next: due }),
+    ...(isHeld || isRefused || due === undefined ? {} : { next: due }),
     ...(row?.re === undefined ? {} : { reply: row.re }),
-    ...(isHeld && delivery?.hold !== undefined ? { held: delivery.hold } : {}),
+    ...(isHeld && delivery?.hold !== undefined ? { held: heldOf(delivery) } : {}),
+    ...(isRefused && delivery.hold !== undefined ? { refused: delivery.hold } : {}),
+  }
+}
+
+function heldOf({ hold, scope }: DeliveryRow): Held {
+  const { who, why, at } = hold!
+  return {
+    who,
+    why,
+    ...(scope === undefined || scope === 'ids' ? {} : { scope: parseScope(scope) }),
+    ...(at === undefined ? {} : { since: at }),
   }
 }

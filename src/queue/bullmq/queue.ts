@@ -6,6 +6,7 @@ import type { Clock } from '../../base/clock.ts'
 import type { Destination } from '../../mail/destination.ts'
 import type { Report } from '../../mail/event.ts'
 import { FreshMail } from '../fresh.ts'
+import { formatScope } from '../holds.ts'
 import { QueueError } from '../port.ts'
 import type {
   About,
@@ -46,7 +47,7 @@ import { Lanes } from './lanes.ts'
 import { Link } from './link.ts'
 import type { LinkChange } from './link.ts'
 import { Beat, newProcessId, tagOf } from './process.ts'
-import { Reading, scopeName } from './reading.ts'
+import { Reading } from './reading.ts'
 import { BACKUP } from './remote.ts'
 import { statusOf } from './status.ts'
 import { Steering } from './steering.ts'
@@ -284,11 +285,11 @@ class BullmqQueue implements Queue {
   }
 
   async hold(scope: StandingHold['scope'], by: OperatorAct): Promise<Steered> {
-    return this.#steered('hold', scopeName(scope), await this.#steering.hold(scope, by), by)
+    return this.#steered('hold', formatScope(scope), await this.#steering.hold(scope, by), by)
   }
 
   async unhold(scope: StandingHold['scope'], by: OperatorAct): Promise<Steered> {
-    return this.#steered('release', scopeName(scope), await this.#steering.unhold(scope, by), by)
+    return this.#steered('release', formatScope(scope), await this.#steering.unhold(scope, by), by)
   }
 
   backup(): Promise<void> {

@@ -6,6 +6,7 @@ import type { Redis } from 'ioredis'
 import type { Clock } from '../../base/clock.ts'
 import type { Destination } from '../../mail/destination.ts'
 import { LIVE } from '../fits.ts'
+import { parseScope, underHolds } from '../holds.ts'
 import { numberAt, parseId } from '../ids.ts'
 import type {
   Count,
@@ -43,8 +44,10 @@ export class Reading {
     this.#time = time
   }
 
-  find(filter: Filter, page: { limit: number; cursor?: string }): Promise<Page> {
-    return find(this.#redis, this.#prefix, filter, page)
+  /** Recipients that fit, with the holds that lie on them. */
+  async find(filter: Filter, wish: { limit: number; cursor?: string }): Promise<Page> {
+    const page = await find(this.#redis, this.#prefix, filter, wish)
+    return { ...page, entries: underHolds(page.entries, await this.holds()) }
   }
 
   async trace(text: MessageId): Promise<Trace | undefined> {
@@ -52,7 +55,8 @@ export class Reading {
     const fields = await this.#redis.hgetall(this.#key(`m/${id}`))
     if (fields['m'] === undefined) return undefined
     const [found] = await readMessages(this.#redis, this.#prefix, [id])
-    const entries = found?.entries ?? messageOf(id, fields, new Set()).entries
+    const read = found?.entries ?? messageOf(id, fields, new Set()).entries
+    const entries = underHolds(read, await this.holds())
     const facts = factsOf(fields).map((fact) => this.#withKnownIds(fact))
     return {
       id,
@@ -77,7 +81,7 @@ export class Reading {
       .sort(([one], [other]) => (one < other ? -1 : 1))
       .map(([name, text]) => {
         const by = JSON.parse(text) as OperatorAct & { readonly at: number }
-        return { scope: scopeOf(name), ...by }
+        return { scope: parseScope(name), ...by }
       })
   }
 
@@ -266,14 +270,4 @@ function acceptedFact(id: MessageId, fields: Readonly<Record<string, string>>): 
     return { id: `${id}-${index + 1}` as DeliveryId, ...delivery }
   })
   return { kind: 'accepted', at, envelope, deliveries }
-}
-
-export function scopeName(scope: StandingHold['scope']): string {
-  return scope.kind === 'all' ? 'all' : `${scope.kind}:${scope.name}`
-}
-
-export function scopeOf(name: string): StandingHold['scope'] {
-  const match = /^(destination|queue):(.*)$/s.exec(name)
-  if (match === null) return { kind: 'all' }
-  return { kind: match[1] as 'destination' | 'queue', name: match[2]! }
 }

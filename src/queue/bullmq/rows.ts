@@ -5,7 +5,8 @@ import type { Destination } from '../../mail/destination.ts'
 import type { Envelope } from '../../mail/envelope.ts'
 import { formatReply } from '../../mail/reply.ts'
 import type { Delivery, DeliveryId, LastAttempt, MessageId, NewDelivery } from '../port.ts'
-import type { NewMail, Once, OperatorAct, RecipientResult, Settlement } from '../port.ts'
+import type { NewMail, Once, RecipientResult, Settlement } from '../port.ts'
+import type { HoldNote } from '../holds.ts'
 import { envelopeOf, isWhole, lastOf } from '../settled.ts'
 import type { Word } from './caller.ts'
 
@@ -36,8 +37,10 @@ export interface DeliveryRow {
   readonly by?: string
   /** 2: held; 3: refused. */
   readonly s?: 2 | 3
-  readonly hold?: OperatorAct
+  readonly hold?: HoldNote
   readonly scope?: string
+  /** Milliseconds by which holds have moved its times. */
+  readonly hf?: number
   readonly last?: LastAttempt
   /** Pieces of content that does not ride along. */
   readonly k?: number
@@ -199,7 +202,7 @@ export function loadedDelivery(row: LoadedRow, lease: string | undefined): Deliv
   const id = String(row[1]) as MessageId
   const delivery = JSON.parse(String(row[3])) as DeliveryRow
   const { at, size, env: envelope } = JSON.parse(String(row[4])) as MessageRow
-  const { to, q, exp, warn, last, s, hold, k } = delivery
+  const { to, q, exp, warn, hf, last, s, hold, k } = delivery
   return {
     id: `${id}-${row[2]}` as DeliveryId,
     message: id,
@@ -208,6 +211,7 @@ export function loadedDelivery(row: LoadedRow, lease: string | undefined): Deliv
     acceptedAt: at,
     expireAt: exp,
     ...(warn === undefined ? {} : { warnAt: warn }),
+    ...(hf === undefined ? {} : { heldFor: hf }),
     ...(last === undefined ? {} : { last }),
     ...(s === 3 && hold !== undefined ? { refuse: hold } : {}),
     envelope: envelopeOf(envelope, delivery.r),

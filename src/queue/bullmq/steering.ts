@@ -4,10 +4,10 @@
 import type { Redis } from 'ioredis'
 
 import { LIVE } from '../fits.ts'
+import { formatScope, Tally } from '../holds.ts'
 import { isEnd } from '../../mail/outcome.ts'
 import type { Act, Entry, Filter, OperatorAct, StandingHold, Steered } from '../port.ts'
 import type { Answer, Caller } from './caller.ts'
-import { scopeName } from './reading.ts'
 import type { Reading } from './reading.ts'
 import type { FunctionName } from './library.ts'
 
@@ -41,14 +41,14 @@ export class Steering {
   }
 
   async hold(scope: StandingHold['scope'], { who, why }: OperatorAct): Promise<Steered> {
-    const name = scopeName(scope)
+    const name = formatScope(scope)
     await this.#call('hold', { scope: name, who, why, at: this.#options.now() })
     return this.mark(scope)
   }
 
   async unhold(scope: StandingHold['scope'], by: OperatorAct): Promise<Steered> {
-    await this.#call('hold', { scope: scopeName(scope), lift: true })
-    return this.unmark(scopeName(scope), by)
+    await this.#call('hold', { scope: formatScope(scope), lift: true })
+    return this.unmark(formatScope(scope), by)
   }
 
   /** What was queued before the hold was placed is held. */
@@ -61,19 +61,19 @@ export class Steering {
           : { destination: scope.name }
     const states = ['waiting', 'sending'] as const
     return this.#pages({ ...filter, states }, 'mark', (entries) => ({
-      scope: scopeName(scope),
+      scope: formatScope(scope),
       on: byDelivery(entries),
     }))
   }
 
   /** What a lifted hold had held is freed. */
   async unmark(scope: string, { who, why }: OperatorAct): Promise<Steered> {
-    let count = 0
+    const tally = new Tally()
     for (;;) {
       const answer = await this.#call('unmark', { scope, who, why, count: PAGE })
-      const [free, looked] = answer.value as [number, number]
-      count += free
-      if (looked === 0) return { count, busy: 0 }
+      const [free, looked, kept] = answer.value as [number, number, Kept]
+      tally.add(free, 0, pairs(kept))
+      if (looked === 0) return tally.steered
     }
   }
 
@@ -82,20 +82,19 @@ export class Steering {
     name: FunctionName,
     given: (entries: readonly Entry[]) => object,
   ): Promise<Steered> {
-    let [count, busy] = [0, 0]
+    const tally = new Tally()
     let cursor: string | undefined
     do {
       const wish = { limit: PAGE, ...(cursor === undefined ? {} : { cursor }) }
       const page = await this.#options.reading.find(filter, wish)
       if (page.entries.length > 0) {
         const answer = await this.#call(name, given(page.entries))
-        const [done, later] = answer.value as [number, number]
-        count += done
-        busy += later
+        const [done, later, kept = []] = answer.value as [number, number, Kept?]
+        tally.add(done, later, pairs(kept))
       }
       cursor = page.cursor
     } while (cursor !== undefined)
-    return { count, busy }
+    return tally.steered
   }
 
   async #call(name: FunctionName, given: object): Promise<Answer> {
@@ -104,6 +103,12 @@ export class Steering {
     heard(answer)
     return answer
   }
+}
+
+type Kept = readonly (string | number)[]
+
+function* pairs(kept: Kept): Generator<readonly [scope: string, count: number]> {
+  for (let at = 0; at < kept.length; at += 2) yield [String(kept[at]), Number(kept[at + 1])]
 }
 
 function byDelivery(entries: readonly Entry[]): { id: string; n: number; r: number[] }[] {

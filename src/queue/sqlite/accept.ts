@@ -1,6 +1,7 @@
 // Mail comes into the store: message, content, deliveries and recipients, all or nothing.
 
 import { parseId } from '../ids.ts'
+import { noteText, standingScope } from './delivery.ts'
 import { HELD, READY } from './schema.ts'
 import { Refusal } from './store.ts'
 import type { Store } from './store.ts'
@@ -46,10 +47,10 @@ function addDeliveries(store: Store, id: number, mail: MailRow): void {
 
 function addDelivery(store: Store, id: number, n: number, row: DeliveryRow): void {
   const [destination, queue, priority, due, expire, warn, recipients] = row
-  const scope = store.holds.size === 0 ? undefined : standingScope(store, destination, queue)
+  const scope = standingScope(store, { destination, queue })
   const state = scope === undefined ? READY : HELD
   const alarm = scope === undefined ? Math.min(expire, warn ?? expire) : null
-  const hold = scope === undefined ? null : JSON.stringify(store.holds.get(scope))
+  const hold = scope === undefined ? null : noteText(store, scope)
   store.sql.addDelivery.run(
     id,
     n,
@@ -70,14 +71,4 @@ function addDelivery(store: Store, id: number, n: number, row: DeliveryRow): voi
     store.sql.addRecipient.run(id, number, n, address, domain, queue, elsewhere, due)
   }
   if (state === READY) store.lanes.add(destination, priority, due, store.now)
-}
-
-/** The standing hold that lies on such mail, the widest first. */
-export function standingScope(
-  store: Store,
-  destination: string,
-  queue: string,
-): string | undefined {
-  const scopes = ['all', `destination:${destination}`, `queue:${queue}`]
-  return scopes.find((scope) => store.holds.has(scope))
 }

@@ -3,8 +3,9 @@
 
 import type { Act, OperatorAct } from '../port.ts'
 import { formatDeliveryId } from '../ids.ts'
-import { addFact, earliestDue, liveRecipients } from './delivery.ts'
-import { readDelivery, split, writeDelivery } from './delivery.ts'
+import type { HoldNote } from '../holds.ts'
+import { addFact, earliestDue, freed, heldUnder, liveRecipients } from './delivery.ts'
+import { readDelivery, split, standingScope, writeDelivery } from './delivery.ts'
 import type { DeliveryState } from './delivery.ts'
 import { tellCancelled } from './echo.ts'
 import { HELD, READY, REFUSED, SWEPT, TAKEN } from './schema.ts'
@@ -17,25 +18,39 @@ interface Wish extends OperatorAct {
   readonly recipients: readonly number[]
 }
 
-export type Done = 'done' | 'busy' | 'nothing'
+export type Done =
+  | { readonly kind: 'done' | 'busy' | 'nothing' }
+  /** It does not go on, because of a hold that stands. */
+  | { readonly kind: 'kept'; readonly scope: string }
+
+const [DONE, BUSY, NOTHING] = [{ kind: 'done' }, { kind: 'busy' }, { kind: 'nothing' }] as const
 
 /** Records the act and does it, now or when the attempt has ended. */
 export function act(store: Store, message: number, n: number, wish: Wish): Done {
   const delivery = readDelivery(store, message, n)
-  if (delivery === undefined) return 'nothing'
+  if (delivery === undefined) return NOTHING
+  const scope = LETS_GO.has(wish.act) ? standingScope(store, delivery) : undefined
+  if (scope !== undefined && delivery.state !== REFUSED) {
+    if (wish.act === 'release' && delivery.scope === 'ids') {
+      tell(store, message, n, wish)
+      apply(store, message, n, wish)
+    }
+    return { kind: 'kept', scope }
+  }
   if (delivery.state === TAKEN || delivery.state === SWEPT) {
     const pending = parsePending(delivery.pending)
+    if (wish.act === 'release' && !pending.some((each) => each.act === 'hold')) return NOTHING
     tell(store, message, n, wish)
     writeDelivery(store, message, n, {
       ...delivery,
       pending: JSON.stringify([...pending, wish]),
     })
-    return 'busy'
+    return BUSY
   }
-  if (!APPLIES[wish.act](delivery)) return 'nothing'
+  if (!APPLIES[wish.act](delivery)) return NOTHING
   tell(store, message, n, wish)
   apply(store, message, n, wish)
-  return 'done'
+  return DONE
 }
 
 /**
@@ -55,8 +70,12 @@ export function applyPending(store: Store, message: number, n: number, pending: 
     }
 }
 
+/** What means that mail goes on, which it does not while a hold stands on it. */
+const LETS_GO = new Set<Act>(['release', 'retry'])
+
 const APPLIES: Record<Act, (delivery: DeliveryState) => boolean> = {
-  hold: ({ state }) => state === READY,
+  // On top of a hold that stands: it stays when that is gone.
+  hold: ({ state, scope }) => state === READY || (state === HELD && scope !== 'ids'),
   release: ({ state }) => state === HELD,
   retry: ({ state }) => state === READY,
   refuse: ({ state }) => state !== REFUSED,
@@ -72,13 +91,13 @@ function apply(store: Store, message: number, n: number, wish: Wish): number {
     ...readDelivery(store, message, part)!,
     due: earliestDue(store, message, part),
   }
-  const by = JSON.stringify({ who: wish.who, why: wish.why })
+  const by = JSON.stringify({ who: wish.who, why: wish.why, at: store.now } satisfies HoldNote)
   switch (wish.act) {
     case 'hold':
-      change(store, message, part, { ...delivery, state: HELD, hold: by, scope: 'ids' })
+      change(store, message, part, { ...unheld(store, message, delivery), ...OWN, hold: by })
       break
     case 'release':
-      change(store, message, part, { ...delivery, state: READY, hold: null, scope: null })
+      change(store, message, part, released(store, message, delivery))
       break
     case 'retry':
       for (const r of wish.recipients) store.sql.dueNow.run(store.now, message, r)
@@ -94,6 +113,19 @@ function apply(store: Store, message: number, n: number, wish: Wish): number {
   }
   store.lanes.recount(destination, store.now)
   return part
+}
+
+const OWN = { state: HELD, scope: 'ids' } as const
+
+// How long another hold has kept it is counted before this one begins.
+function unheld(store: Store, message: number, delivery: DeliveryState): DeliveryState {
+  return delivery.state === HELD ? freed(store, message, delivery) : delivery
+}
+
+// A hold that stands on it takes over.
+function released(store: Store, message: number, delivery: DeliveryState): DeliveryState {
+  const scope = standingScope(store, delivery)
+  return scope === undefined ? freed(store, message, delivery) : heldUnder(store, delivery, scope)
 }
 
 function change(store: Store, message: number, n: number, delivery: DeliveryState): void {

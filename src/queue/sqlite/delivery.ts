@@ -1,6 +1,8 @@
 // One row of the schedule: how it is read, changed, split, and how it ends.
 
-import { READY } from './schema.ts'
+import { lengthOfStay, scopesOf } from '../holds.ts'
+import type { HoldNote } from '../holds.ts'
+import { HELD, READY } from './schema.ts'
 import type { Store } from './store.ts'
 
 export interface DeliveryState {
@@ -13,21 +15,23 @@ export interface DeliveryState {
   warn: number | null
   live: number
   last: string | null
-  /** JSON of who stopped it and why, for `held` and refused ones. */
+  /** JSON of who stopped it and why, and since when, for `held` and refused ones. */
   hold: string | null
   /** What holds it: `ids`, a standing hold, or `refuse`. */
   scope: string | null
   /** JSON of acts that wait until its attempt has ended. */
   pending: string | null
+  heldFor: number
 }
 
 export function readDelivery(store: Store, message: number, n: number): DeliveryState | undefined {
   const row = store.sql.delivery.get(message, n)
   if (row === undefined) return undefined
   type Row = [number, string, string, number, number, number, number | null, number]
-  type Texts = [...Row, string | null, string | null, string | null, string | null]
-  const [state, destination, queue, priority, due, expire, warn, live, last, hold, scope, pending] =
+  type Texts = [...Row, string | null, string | null, string | null, string | null, number]
+  const [state, destination, queue, priority, due, expire, warn, live, ...rest] =
     row as unknown as Texts
+  const [last, hold, scope, pending, heldFor] = rest
   return {
     state,
     destination,
@@ -41,6 +45,7 @@ export function readDelivery(store: Store, message: number, n: number): Delivery
     hold,
     scope,
     pending,
+    heldFor,
   }
 }
 
@@ -62,6 +67,7 @@ export function writeDelivery(store: Store, message: number, n: number, now: Del
     now.hold,
     now.scope,
     now.pending,
+    now.heldFor,
     message,
     n,
   )
@@ -102,6 +108,49 @@ export function split(store: Store, message: number, n: number, chosen: readonly
   sql.setLive.run(live.length - chosen.length, message, n)
   for (const number of chosen) sql.moveRecipient.run(last + 1, message, number)
   return last + 1
+}
+
+/** The standing hold that lies on such mail, the widest first. */
+export function standingScope(
+  { holds }: Store,
+  { destination, queue }: Pick<DeliveryState, 'destination' | 'queue'>,
+): string | undefined {
+  if (holds.size === 0) return undefined
+  return scopesOf(destination, queue).find((scope) => holds.has(scope))
+}
+
+/** As it is when that hold lies on it. */
+export function heldUnder(store: Store, delivery: DeliveryState, scope: string): DeliveryState {
+  const since = delivery.state === HELD ? noteOf(delivery).at : undefined
+  return { ...delivery, state: HELD, scope, hold: noteText(store, scope, since) }
+}
+
+/** JSON of who placed the hold that stands, and why. */
+export function noteText({ holds, now }: Store, scope: string, since = now): string {
+  const { who, why } = holds.get(scope)!
+  return JSON.stringify({ who, why, at: since } satisfies HoldNote)
+}
+
+/** As it is when no hold lies on it any more: what it was held counts as no time that it had. */
+export function freed(store: Store, message: number, delivery: DeliveryState): DeliveryState {
+  const { expire, warn, heldFor } = delivery
+  const { now, sql } = store
+  const [acceptedAt] = sql.acceptedAt.get(message) as unknown as [number]
+  const since = noteOf(delivery).at ?? now
+  const more = lengthOfStay({ since, now, acceptedAt, expireAt: expire, heldFor })
+  return {
+    ...delivery,
+    state: READY,
+    hold: null,
+    scope: null,
+    expire: expire + more,
+    warn: warn === null ? null : warn + more,
+    heldFor: heldFor + more,
+  }
+}
+
+function noteOf({ hold }: DeliveryState): HoldNote {
+  return JSON.parse(hold!) as HoldNote
 }
 
 export function addFact(store: Store, message: number, fact: object): void {

@@ -9,7 +9,9 @@ import type { State } from '../../mail/outcome.ts'
 import { fitter } from '../fits.ts'
 import type { Subject } from '../fits.ts'
 import { formatDeliveryId, formatId, numberAt, parseId, splitId } from '../ids.ts'
-import type { Entry, Filter, OperatorAct, Page } from '../port.ts'
+import { parseScope } from '../holds.ts'
+import type { HoldNote } from '../holds.ts'
+import type { Entry, Filter, Held, OperatorAct, Page } from '../port.ts'
 import { driverOf } from './driver.ts'
 import { FATES } from './wire.ts'
 
@@ -37,11 +39,12 @@ export type EntryRow = readonly [
   notice: number | null,
   state: number | null,
   hold: string | null,
+  scope: string | null,
 ]
 
 export const ENTRY_COLUMNS = `r.message, r.n, r.delivery, m.sender, r.address, r.domain, r.queue,
   coalesce(r.destination, r.domain), m.at, r.ended, r.ended_at, r.attempts, r.due, r.reply, m.size,
-  r.notice, d.state, d.hold`
+  r.notice, d.state, d.hold, d.scope`
 
 export interface Found {
   readonly rows: readonly EntryRow[]
@@ -120,9 +123,10 @@ export function stateOf(row: EntryRow): State {
 
 export function entryOf(row: EntryRow): Entry {
   const [message, n, delivery, from, to, , queue, destination, acceptedAt] = row
-  const [endedAt, attempts, due, reply, size, notice, , hold] = row.slice(10) as Tail
+  const [endedAt, attempts, due, reply, size, notice, , hold, scope] = row.slice(10) as Tail
   const state = stateOf(row)
-  const waits = state === 'waiting' || state === 'sending'
+  const isRefused = state === 'waiting' && scope === 'refuse'
+  const waits = (state === 'waiting' && !isRefused) || state === 'sending'
   return {
     id: formatId(message),
     delivery: formatDeliveryId(message, delivery),
@@ -139,8 +143,24 @@ export function entryOf(row: EntryRow): Entry {
     ...(waits ? { next: due } : {}),
     ...(reply === null ? {} : { reply }),
     ...(notice === null ? {} : { notice: FATES[notice]! }),
-    ...(state === 'held' && hold !== null ? { held: JSON.parse(hold) as OperatorAct } : {}),
+    ...(state === 'held' && hold !== null ? { held: heldOf(hold, scope) } : {}),
+    ...(isRefused ? { refused: refusedOf(hold!) } : {}),
   }
+}
+
+function heldOf(hold: string, scope: string | null): Held {
+  const { who, why, at } = JSON.parse(hold) as HoldNote
+  return {
+    who,
+    why,
+    ...(scope === null || scope === 'ids' ? {} : { scope: parseScope(scope) }),
+    ...(at === undefined ? {} : { since: at }),
+  }
+}
+
+function refusedOf(hold: string): OperatorAct {
+  const { who, why } = JSON.parse(hold) as OperatorAct
+  return { who, why }
 }
 
 type Tail = [
@@ -151,6 +171,7 @@ type Tail = [
   number,
   number | null,
   number | null,
+  string | null,
   string | null,
 ]
 

@@ -4,9 +4,9 @@
 
 import type { OperatorAct } from '../port.ts'
 import { formatDeliveryId, formatId, parseId } from '../ids.ts'
-import { standingScope } from './accept.ts'
-import { addFact, readDelivery, writeDelivery } from './delivery.ts'
-import { HELD, READY } from './schema.ts'
+import { addFact, freed, heldUnder, readDelivery, standingScope } from './delivery.ts'
+import { writeDelivery } from './delivery.ts'
+import { READY } from './schema.ts'
 import { showHolds } from './store.ts'
 import type { Store } from './store.ts'
 import { notFresh } from './take.ts'
@@ -43,16 +43,17 @@ function changeHold(store: Store, scope: string, by: OperatorAct | undefined): v
 /** Marks one page of what was queued before the hold was placed. */
 export function markPage(store: Store, scope: string, cursor: string | null): PageDone {
   const by = store.holds.get(scope)
-  if (by === undefined) return { count: 0, busy: 0, cursor: null }
+  if (by === undefined) return { count: 0, busy: 0, kept: [], cursor: null }
   const page = scope.startsWith('destination:')
     ? readyIn(store, scope.slice('destination:'.length))
     : readyAfter(store, scope, cursor)
   let count = 0
   for (const [message, n, live] of page.found) {
-    holdDelivery(store, message, n, by, scope)
+    holdDelivery(store, message, n, scope)
     count += live
   }
-  return { count, busy: cursor === null ? busyUnder(store, scope) : 0, cursor: page.cursor }
+  const busy = cursor === null ? busyUnder(store, scope) : 0
+  return { count, busy, kept: [], cursor: page.cursor }
 }
 
 interface Chosen {
@@ -88,38 +89,34 @@ function busyUnder(store: Store, scope: string): number {
   return busy
 }
 
-export function holdDelivery(
-  store: Store,
-  message: number,
-  n: number,
-  by: OperatorAct,
-  scope: string,
-): void {
+/** A standing hold takes what waits: also when it is met before its page was marked. */
+export function holdDelivery(store: Store, message: number, n: number, scope: string): void {
   const delivery = readDelivery(store, message, n)
   if (delivery?.state !== READY) return
-  const hold = JSON.stringify({ who: by.who, why: by.why })
-  writeDelivery(store, message, n, { ...delivery, state: HELD, hold, scope })
-  tell(store, message, n, 'hold', by)
+  writeDelivery(store, message, n, heldUnder(store, delivery, scope))
+  tell(store, message, n, 'hold', store.holds.get(scope)!)
   notFresh(store, message)
   store.lanes.recount(delivery.destination, store.now)
 }
 
 /** Frees one page of what a lifted hold had marked; another that lies on it takes over. */
 export function unmarkPage(store: Store, scope: string, by: OperatorAct): PageDone {
-  const none = { count: 0, busy: 0, cursor: null }
-  if (store.holds.has(scope)) return none
+  if (store.holds.has(scope)) return { count: 0, busy: 0, kept: [], cursor: null }
   const rows = store.sql.heldBy.all(scope, PAGE) as unknown as [number, number][]
   let count = 0
+  const kept = new Map<string, number>()
   for (const [message, n] of rows) {
     const delivery = readDelivery(store, message, n)!
-    const other = standingScope(store, delivery.destination, delivery.queue)
-    const hold = other === undefined ? null : JSON.stringify(store.holds.get(other))
-    const state = other === undefined ? READY : HELD
-    writeDelivery(store, message, n, { ...delivery, state, hold, scope: other ?? null })
+    const other = standingScope(store, delivery)
+    const next =
+      other === undefined ? freed(store, message, delivery) : heldUnder(store, delivery, other)
+    notFresh(store, message)
+    writeDelivery(store, message, n, next)
     tell(store, message, n, 'release', by)
     if (other === undefined) count += delivery.live
+    else kept.set(other, (kept.get(other) ?? 0) + delivery.live)
   }
-  return { count, busy: 0, cursor: rows.length < PAGE ? null : 'more' }
+  return { count, busy: 0, kept: [...kept], cursor: rows.length < PAGE ? null : 'more' }
 }
 
 function tell(

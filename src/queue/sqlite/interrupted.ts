@@ -6,10 +6,10 @@ import { formatDeliveryId } from '../ids.ts'
 import { applyPending } from './act.ts'
 import { addFact, readDelivery, writeDelivery } from './delivery.ts'
 import { tellInterrupted } from './echo.ts'
-import { READY, SWEPT, TAKEN } from './schema.ts'
-import { holdIfStanding } from './settle.ts'
+import { SWEPT, TAKEN } from './schema.ts'
+import { backFrom, withHold } from './settle.ts'
 import type { Store } from './store.ts'
-import { notFresh, stateBefore } from './take.ts'
+import { notFresh } from './take.ts'
 
 const PAGE = 1000
 
@@ -41,14 +41,12 @@ function giveBack(store: Store, message: number, n: number): void {
   notFresh(store, message)
   if (tried) recordAttempt(store, message, n)
   const next = {
-    ...delivery,
-    state: stateBefore(delivery.scope),
+    ...backFrom(store, message, delivery),
     due: tried ? store.now : delivery.due,
     last: tried ? lastOf(delivery.last) : delivery.last,
     pending: null,
   }
-  if (next.state === READY) holdIfStanding(store, next)
-  writeDelivery(store, message, n, next)
+  writeDelivery(store, message, n, withHold(store, next))
   if (delivery.pending !== null) applyPending(store, message, n, delivery.pending)
 }
 

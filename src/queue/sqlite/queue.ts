@@ -24,6 +24,7 @@ import type {
   Trace,
   TroubleFacts,
 } from '../port.ts'
+import { formatScope, Tally } from '../holds.ts'
 import { freshDelivery } from '../settled.ts'
 import { Batches } from './batch.ts'
 import type { Parcel } from './batch.ts'
@@ -32,7 +33,6 @@ import { Content } from './content.ts'
 import { Disk, spaceOf } from './disk.ts'
 import type { Space } from './disk.ts'
 import { eventOf } from './echo.ts'
-import { formatScope } from './reading.ts'
 import { loadedDelivery, mailRow, settleRow } from './rows.ts'
 import { ReaderThread, startWriter } from './threads.ts'
 import type { Writer } from './threads.ts'
@@ -367,16 +367,17 @@ class SqliteQueue implements Queue {
       throw new QueueError('full', 'Cannot accept: free disk space is under the reserve')
   }
 
-  async #pages(operation: (cursor: string | null) => Parameters<Batches['call']>[0]) {
+  async #pages(
+    operation: (cursor: string | null) => Parameters<Batches['call']>[0],
+  ): Promise<Steered> {
+    const tally = new Tally()
     let cursor: string | null = null
-    let [count, busy] = [0, 0]
     do {
       const page: PageDone = await this.#batches.call(operation(cursor), readPage)
-      count += page.count
-      busy += page.busy
+      tally.add(page.count, page.busy, page.kept)
       cursor = page.cursor
     } while (cursor !== null)
-    return { count, busy }
+    return tally.steered
   }
 
   #taken(row: TakenRow, { id: lease }: Lease): Taken | Promise<Taken> {

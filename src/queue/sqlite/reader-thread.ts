@@ -9,9 +9,8 @@ import { parentPort, workerData } from 'node:worker_threads'
 
 import { addChunks } from './chunks.ts'
 import { readCounts } from './counts.ts'
-import { find } from './find.ts'
-import { openForReading, readBytes, readHolds } from './reading.ts'
 import { readOldest } from './oldest.ts'
+import { openForReading, readBytes, readHolds, readPage } from './reading.ts'
 import { readSizes, readSuspensions, readTrace } from './reading.ts'
 import type { FromReader, ToReader } from './wire.ts'
 
@@ -35,7 +34,7 @@ async function answer(asked: ToReader): Promise<void> {
 async function read(asked: ToReader): Promise<unknown> {
   switch (asked[1]) {
     case 'find':
-      return find(db, asked[3], { limit: asked[4], cursor: asked[5] })
+      return readPage(db, asked[3], { limit: asked[4], cursor: asked[5] })
     case 'counts':
       return readCounts(db, asked[3], asked[4], asked[2])
     case 'trace':

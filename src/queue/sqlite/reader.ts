@@ -6,9 +6,8 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { Count, Filter, GroupBy, MessageId, Oldest, Page, QueueReader } from '../port.ts'
 import type { StandingHold, Suspension, Trace } from '../port.ts'
 import { readCounts } from './counts.ts'
-import { find } from './find.ts'
 import { readOldest } from './oldest.ts'
-import { openForReading, readHolds, readSuspensions, readTrace } from './reading.ts'
+import { openForReading, readHolds, readPage, readSuspensions, readTrace } from './reading.ts'
 
 /** Rejects when there is no queue, or it belongs to another user. */
 export async function openSqliteReader(
@@ -28,7 +27,7 @@ class SqliteReader implements QueueReader {
   }
 
   async find(filter: Filter, page: { limit: number; cursor?: string }): Promise<Page> {
-    return find(this.#db, filter, page)
+    return readPage(this.#db, filter, page)
   }
 
   async counts(by: GroupBy, ages?: readonly number[]): Promise<Count[]> {

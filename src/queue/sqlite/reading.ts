@@ -10,9 +10,11 @@ import type { Destination } from '../../mail/destination.ts'
 import type { Envelope } from '../../mail/envelope.ts'
 import type { Cause } from '../../mail/outcome.ts'
 import { formatDeliveryId, formatId } from '../ids.ts'
-import type { Fact, MessageId, StandingHold, Suspension, Trace } from '../port.ts'
-import { ENTRY_COLUMNS, entryOf, numbersOf } from './find.ts'
-import type { EntryRow } from './find.ts'
+import { parseScope, underHolds } from '../holds.ts'
+import type { Entry, Fact, Filter, MessageId, Page, StandingHold } from '../port.ts'
+import type { Suspension, Trace } from '../port.ts'
+import { ENTRY_COLUMNS, entryOf, find, numbersOf } from './find.ts'
+import type { EntryRow, PageWish } from './find.ts'
 import { checkLibrary, checkVersion, FILE, schemaVersion } from './schema.ts'
 
 /**
@@ -88,11 +90,18 @@ function withKnownIds(db: DatabaseSync, fact: Fact): Fact {
   return { ...fact, notices }
 }
 
-function readEntries(db: DatabaseSync, id: number): ReturnType<typeof entryOf>[] {
+/** Recipients that fit, with the holds that lie on them. */
+export function readPage(db: DatabaseSync, filter: Filter, wish: PageWish): Page {
+  const page = find(db, filter, wish)
+  return { ...page, entries: underHolds(page.entries, readHolds(db)) }
+}
+
+function readEntries(db: DatabaseSync, id: number): Entry[] {
   const text = `SELECT ${ENTRY_COLUMNS} FROM recipient r JOIN message m ON m.id = r.message
     LEFT JOIN delivery d ON d.message = r.message AND d.n = r.delivery AND r.ended IS NULL
     WHERE r.message = ? ORDER BY r.n`
-  return rowsOf(db, text, id).map((row) => entryOf(row as unknown as EntryRow))
+  const entries = rowsOf(db, text, id).map((row) => entryOf(row as unknown as EntryRow))
+  return underHolds(entries, readHolds(db))
 }
 
 export function readSuspensions(db: DatabaseSync, now: number): Suspension[] {
@@ -120,18 +129,6 @@ export function readHolds(db: DatabaseSync): StandingHold[] {
     why,
     at,
   }))
-}
-
-/** A hold's scope as one text: `all`, `destination:far.example`, `queue:bulk`. */
-export function formatScope(scope: StandingHold['scope']): string {
-  return scope.kind === 'all' ? 'all' : `${scope.kind}:${scope.name}`
-}
-
-function parseScope(text: string): StandingHold['scope'] {
-  if (text === 'all') return { kind: 'all' }
-  const colon = text.indexOf(':')
-  const kind = text.slice(0, colon) === 'queue' ? 'queue' : 'destination'
-  return { kind, name: text.slice(colon + 1) }
 }
 
 /** Small content of a message, while it is kept. */

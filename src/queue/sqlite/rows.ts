@@ -86,7 +86,7 @@ function resultRow({ n, outcome, verdict }: RecipientResult): ResultRow {
 
 export function loadedDelivery(row: LoadedRow): Delivery {
   const envelope = JSON.parse(row.envelope) as Envelope
-  const { message, n, queue, at, expire, warn, last, refuse } = row
+  const { message, n, queue, at, expire, warn, heldFor, last, refuse } = row
   return {
     id: formatDeliveryId(message, n),
     message: formatId(message),
@@ -95,6 +95,7 @@ export function loadedDelivery(row: LoadedRow): Delivery {
     acceptedAt: at,
     expireAt: expire,
     ...(warn === null ? {} : { warnAt: warn }),
+    ...(heldFor === 0 ? {} : { heldFor }),
     ...(last === null ? {} : { last }),
     ...(refuse === null ? {} : { refuse }),
     envelope: envelopeOf(

@@ -49,6 +49,7 @@ CREATE TABLE delivery (
   destination TEXT NOT NULL, queue TEXT NOT NULL, priority INTEGER NOT NULL,
   due INTEGER NOT NULL, expire INTEGER NOT NULL, warn INTEGER, alarm INTEGER,
   live INTEGER NOT NULL, last TEXT, hold TEXT, scope TEXT, pending TEXT,
+  held_for INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (message, n)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX delivery_ready ON delivery (destination, priority, due) WHERE state = 0;
@@ -92,6 +93,7 @@ CREATE INDEX once_until ON once (until);
 const MIGRATIONS: readonly string[] = [
   `ALTER TABLE suspension ADD COLUMN since INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE suspension ADD COLUMN cause TEXT NOT NULL DEFAULT 'other';
+  ALTER TABLE delivery ADD COLUMN held_for INTEGER NOT NULL DEFAULT 0;
   ${OLDEST}`,
 ]
 

@@ -1,15 +1,10 @@
 // What became of a delivery, in one step: ends, next times, history, notices, and acts of
 // operators that waited for its attempt to end.
 
-import { acceptMail, standingScope } from './accept.ts'
+import { acceptMail } from './accept.ts'
 import { applyPending } from './act.ts'
-import {
-  earliestDue,
-  endDelivery,
-  liveRecipients,
-  readDelivery,
-  writeDelivery,
-} from './delivery.ts'
+import { earliestDue, endDelivery, freed, heldUnder, liveRecipients } from './delivery.ts'
+import { readDelivery, standingScope, writeDelivery } from './delivery.ts'
 import type { DeliveryState } from './delivery.ts'
 import { HELD, READY } from './schema.ts'
 import type { Store } from './store.ts'
@@ -62,29 +57,34 @@ function goOn(store: Store, row: SettleRow, delivery: DeliveryState): void {
   const wasReady = delivery.state === READY
   notFresh(store, message)
   if (moveTo !== null) store.sql.redirect.run(moveTo, message, n)
+  const before = backFrom(store, message, delivery)
+  // Whoever took it did not know of a hold that has ended since.
+  const more = before.heldFor - delivery.heldFor
   const next: DeliveryState = {
-    ...delivery,
-    state: stateBefore(delivery.scope),
+    ...before,
     destination: moveTo ?? delivery.destination,
     due: earliestDue(store, message, n),
-    expire: expire ?? delivery.expire,
-    warn: warn === undefined ? delivery.warn : warn,
+    expire: expire === null ? before.expire : expire + more,
+    warn: warn === undefined ? before.warn : warn === null ? null : warn + more,
     live: liveRecipients(store, message, n).length,
     last: attempted ? last : delivery.last,
     pending: null,
   }
-  holdIfStanding(store, next)
-  writeDelivery(store, message, n, next)
+  writeDelivery(store, message, n, withHold(store, next))
   // It had gone back to its lane when its lease lapsed, and counts there already.
   if (wasReady) store.lanes.recount(delivery.destination, store.now)
   if (pending !== null) applyPending(store, message, n, pending)
 }
 
-export function holdIfStanding(store: Store, delivery: DeliveryState): void {
-  if (store.holds.size === 0 || delivery.state !== READY) return
-  const scope = standingScope(store, delivery.destination, delivery.queue)
-  if (scope === undefined) return
-  delivery.state = HELD
-  delivery.scope = scope
-  delivery.hold = JSON.stringify(store.holds.get(scope))
+/** What it was before somebody took it. One that an operator has held while its lease had lapsed stays so. */
+export function backFrom(store: Store, message: number, delivery: DeliveryState): DeliveryState {
+  if (delivery.state !== HELD) return { ...delivery, state: stateBefore(delivery.scope) }
+  // A standing hold is looked at anew: it may be in another lane by now.
+  return delivery.scope === 'ids' ? delivery : freed(store, message, delivery)
+}
+
+/** Held, where a standing hold lies on such mail. */
+export function withHold(store: Store, delivery: DeliveryState): DeliveryState {
+  const scope = delivery.state === READY ? standingScope(store, delivery) : undefined
+  return scope === undefined ? delivery : heldUnder(store, delivery, scope)
 }

@@ -5,7 +5,8 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 export const STATEMENTS = {
   addMessage: `INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
   addContent: `INSERT INTO content VALUES (?, ?)`,
-  addDelivery: `INSERT INTO delivery VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, NULL)`,
+  addDelivery: `INSERT INTO delivery VALUES
+    (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, NULL, 0)`,
   addRecipient: `INSERT INTO recipient VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL, 0, ?, NULL, NULL)`,
   addFact: `INSERT INTO fact VALUES
     (?1, (SELECT coalesce(max(seq), 0) + 1 FROM fact WHERE message = ?1), ?2)`,
@@ -36,11 +37,11 @@ export const STATEMENTS = {
 
   setState: `UPDATE delivery SET state = ? WHERE message = ? AND n = ?`,
   delivery: `SELECT state, destination, queue, priority, due, expire, warn, live, last, hold, scope,
-    pending FROM delivery WHERE message = ? AND n = ?`,
+    pending, held_for FROM delivery WHERE message = ? AND n = ?`,
   changeDelivery: `UPDATE delivery SET state = ?, destination = ?, due = ?, expire = ?, warn = ?,
-    alarm = ?, live = ?, last = ?, hold = ?, scope = ?, pending = ? WHERE message = ? AND n = ?`,
+    alarm = ?, live = ?, last = ?, hold = ?, scope = ?, pending = ?, held_for = ? WHERE message = ? AND n = ?`,
   copyDelivery: `INSERT INTO delivery SELECT message, ?3, state, destination, queue, priority, due,
-    expire, warn, alarm, ?4, last, hold, scope, NULL FROM delivery WHERE message = ?1 AND n = ?2`,
+    expire, warn, alarm, ?4, last, hold, scope, NULL, held_for FROM delivery WHERE message = ?1 AND n = ?2`,
   lastNumber: `SELECT max(max(delivery), coalesce((SELECT max(n) FROM delivery WHERE message = ?1), 0))
     FROM recipient WHERE message = ?1`,
   setLive: `UPDATE delivery SET live = ? WHERE message = ? AND n = ?`,
@@ -70,6 +71,7 @@ export const STATEMENTS = {
   subject: `SELECT message.at, sender, address FROM message JOIN recipient ON message = id
     WHERE id = ? AND n = ?`,
   message: `SELECT at, envelope, size, large FROM message WHERE id = ?`,
+  acceptedAt: `SELECT at FROM message WHERE id = ?`,
   known: `SELECT 1 FROM message WHERE id = ?`,
   large: `SELECT large FROM message WHERE id = ?`,
   content: `SELECT bytes FROM content WHERE message = ?`,

@@ -27,12 +27,15 @@ export function steerPage(
     { limit: PAGE, cursor: cursor ?? undefined },
   )
   let [count, busy] = [0, 0]
+  const kept = new Map<string, number>()
   for (const { message, n, recipients } of byDelivery(found.rows)) {
     const done = act(store, message, n, { act: wish, who: by.who, why: by.why, recipients })
-    if (done === 'done') count += recipients.length
-    if (done === 'busy') busy += recipients.length
+    const many = recipients.length
+    if (done.kind === 'done') count += many
+    if (done.kind === 'busy') busy += many
+    if (done.kind === 'kept') kept.set(done.scope, (kept.get(done.scope) ?? 0) + many)
   }
-  return { count, busy, cursor: found.cursor ?? null }
+  return { count, busy, kept: [...kept], cursor: found.cursor ?? null }
 }
 
 interface Group {

@@ -1,7 +1,7 @@
 // Deliveries go out: drawn from a lane, or because their time has come.
 
 import type { LastAttempt, OperatorAct } from '../port.ts'
-import { readDelivery } from './delivery.ts'
+import { readDelivery, standingScope } from './delivery.ts'
 import { holdDelivery } from './hold.ts'
 import type { Held } from './leases.ts'
 import { REFUSED, SWEPT, TAKEN } from './schema.ts'
@@ -23,7 +23,7 @@ export function take(store: Store, id: string): TakenRow {
     const [message, n, queue] = row
     const scope = `queue:${queue}`
     if (store.holds.size === 0 || !store.holds.has(scope)) return takeThis(store, lease, message, n)
-    holdDelivery(store, message, n, store.holds.get(scope)!, scope)
+    holdDelivery(store, message, n, scope)
   }
   return ['idle', store.now]
 }
@@ -58,17 +58,40 @@ export function takeOverdue(
   count: number,
 ): LoadedRow[] {
   const { sql, now } = store
-  const found =
-    kind === 'refuse'
-      ? sql.refused.all(count)
-      : (kind === 'expire' ? sql.expired : sql.warnable).all(now, count)
-  return (found as unknown as [number, number][]).map(([message, n]) => {
-    const row = load(store, message, n)!
-    sql.setState.run(SWEPT, message, n)
-    notFresh(store, message)
-    if (kind !== 'refuse') store.lanes.recount(row.destination, now)
-    return row
-  })
+  const taken: LoadedRow[] = []
+  for (let aside = 0; taken.length < count && aside < PUT_ASIDE;) {
+    const wanted = count - taken.length
+    const found =
+      kind === 'refuse'
+        ? sql.refused.all(wanted)
+        : (kind === 'expire' ? sql.expired : sql.warnable).all(now, wanted)
+    for (const [message, n] of found as unknown as [number, number][]) {
+      const row = kind === 'refuse' ? sweep(store, message, n) : sweepUnheld(store, message, n)
+      if (row === undefined) aside++
+      else taken.push(row)
+    }
+    if (found.length < wanted) break
+  }
+  return taken
+}
+
+// A hold that was placed just now may not have come to it: held mail neither expires nor warns.
+function sweepUnheld(store: Store, message: number, n: number): LoadedRow | undefined {
+  const scope = standingScope(store, readDelivery(store, message, n)!)
+  if (scope !== undefined) {
+    holdDelivery(store, message, n, scope)
+    return undefined
+  }
+  const row = sweep(store, message, n)
+  store.lanes.recount(row.destination, store.now)
+  return row
+}
+
+function sweep(store: Store, message: number, n: number): LoadedRow {
+  const row = load(store, message, n)!
+  store.sql.setState.run(SWEPT, message, n)
+  notFresh(store, message)
+  return row
 }
 
 /** A delivery with all that an attempt needs, content of a usual size included. */
@@ -79,7 +102,7 @@ export function load(store: Store, message: number, n: number): LoadedRow | unde
   if (delivery === undefined || found === undefined) return undefined
   const [at, envelope, size, large] = found
   const content = large === null ? sql.content.get(message) : undefined
-  const { destination, queue, expire, warn } = delivery
+  const { destination, queue, expire, warn, heldFor } = delivery
   return {
     message,
     n,
@@ -91,6 +114,7 @@ export function load(store: Store, message: number, n: number): LoadedRow | unde
     large,
     expire,
     warn,
+    heldFor,
     last: delivery.last === null ? null : (JSON.parse(delivery.last) as LastAttempt),
     refuse: delivery.scope === 'refuse' ? (JSON.parse(delivery.hold!) as OperatorAct) : null,
     recipients: sql.liveOf.all(message, n) as unknown as LoadedRow['recipients'],

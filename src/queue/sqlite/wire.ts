@@ -136,6 +136,7 @@ export interface LoadedRow {
   readonly large: string | null
   readonly expire: number
   readonly warn: number | null
+  readonly heldFor: number
   readonly last: LastAttempt | null
   readonly refuse: OperatorAct | null
   readonly recipients: readonly (readonly [n: number, attempts: number, due: number])[]
@@ -145,7 +146,9 @@ export interface LoadedRow {
 export type LeaseRow = readonly [id: string, lane: string, priority: number, until: number]
 
 /** One page of a long act; `cursor` says that there is more. */
-export interface PageDone extends Steered {
+export interface PageDone extends Pick<Steered, 'count' | 'busy'> {
+  /** Recipients that holds keep, by the scope that stands. */
+  readonly kept: readonly (readonly [scope: string, count: number])[]
   readonly cursor: string | null
 }
 

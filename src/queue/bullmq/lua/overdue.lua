@@ -28,9 +28,14 @@ define('overdue', function()
     if #found == given.count then break end
     local id, n = splitDelivery(delivery)
     local d, text = readDelivery(id, n)
+    local scope = d and standingScope(d)
     if d == nil or d.s ~= nil or holderOf(delivery) then
       -- Whoever has it sets its alarm again.
       rank('/alarm', delivery, false)
+    elseif scope then
+      -- A hold that was placed just now has not come to it: held mail neither expires nor warns.
+      holdNow(id, n, d, scope)
+      place(laneOf(d.to))
     elseif (d.exp <= now) == (given.kind == 'expire') then
       found[#found + 1] = sweepUp(id, n, d, text)
       place(laneOf(d.to))

@@ -47,12 +47,38 @@ local function splitOff(id, n, d, chosen)
   return number, part
 end
 
+local function holdDelivery(id, n, d, scope, since)
+  markHeld(id, n, d, scope, holdOf(scope), since)
+  dropJob(laneOf(d.to), id .. '-' .. n)
+end
+
+-- Written as held, and as the act of whoever placed the hold.
+local function holdNow(id, n, d, scope)
+  d.by = nil
+  holdDelivery(id, n, d, scope)
+  writeDelivery(id, n, d)
+  setAlarm(id, n, d)
+  addAct(id, n, { act = 'hold', who = d.hold.who, why = d.hold.why })
+end
+
+-- Another hold lies on it as well, and takes over.
+local function changeHold(id, n, d, scope)
+  local since = d.hold.at
+  call('SREM', P .. '/held/' .. d.scope, id .. '-' .. n)
+  countHeld(-#d.r)
+  holdDelivery(id, n, d, scope, since)
+end
+
 local DO = {
   hold = function(id, n, d, wish)
+    -- On top of a hold that stands: it stays when that is gone.
+    markFree(id, n, d)
     markHeld(id, n, d, 'ids', wish)
     dropJob(laneOf(d.to), id .. '-' .. n)
   end,
   release = function(id, n, d)
+    local scope = standingScope(d)
+    if scope then return changeHold(id, n, d, scope) end
     markFree(id, n, d)
     d.due = earliestDue(id, n, d)
     schedule(laneOf(d.to), id .. '-' .. n, d)
@@ -86,7 +112,8 @@ local DO = {
 }
 
 local function applies(act, d)
-  if act == 'hold' or act == 'retry' then return d.s == nil end
+  if act == 'hold' then return d.s == nil or d.s == HELD and d.scope ~= 'ids' end
+  if act == 'retry' then return d.s == nil end
   if act == 'release' then return d.s == HELD end
   if act == 'refuse' then return d.s ~= REFUSED end
   return true
@@ -116,22 +143,45 @@ local function left(wish, d)
   return chosen
 end
 
--- "done", "busy" when it waits for the attempt to end, or "nothing"; and how many it reached.
+-- The hold that keeps mail from going on, which these acts mean it to.
+local function keeperOf(act, d)
+  if act ~= 'release' and act ~= 'retry' or d.s == REFUSED then return nil end
+  return standingScope(d)
+end
+
+local function isHoldPending(d)
+  for _, wish in ipairs(d.pend or {}) do
+    if wish.act == 'hold' then return true end
+  end
+  return false
+end
+
+-- "done", "busy" when it waits for the attempt to end, "kept" by a hold that stands, or "nothing"; how many
+-- it reached; and the hold.
 local function act(id, n, wish)
   local d = readDelivery(id, n)
   if d == nil then return 'nothing' end
   wish.r = left(wish, d)
-  if #wish.r == 0 then return 'nothing' end
+  local reached = #wish.r
+  if reached == 0 then return 'nothing' end
+  local scope = keeperOf(wish.act, d)
+  if scope then
+    if wish.act == 'release' and d.scope == 'ids' then
+      addAct(id, n, wish)
+      apply(id, n, d, wish)
+    end
+    return 'kept', reached, scope
+  end
   if holderOf(id .. '-' .. n) then
+    if wish.act == 'release' and not isHoldPending(d) then return 'nothing' end
     d.pend = d.pend or {}
     d.pend[#d.pend + 1] = wish
     writeDelivery(id, n, d)
     addAct(id, n, wish)
-    return 'busy', #wish.r
+    return 'busy', reached
   end
   if not applies(wish.act, d) then return 'nothing' end
   addAct(id, n, wish)
-  local reached = #wish.r
   apply(id, n, d, wish)
   return 'done', reached
 end

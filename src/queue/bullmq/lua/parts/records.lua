@@ -3,7 +3,8 @@
 -- that has not ended:
 --   { to, q, p, due, exp, warn, r = recipients that wait there, t = some of them have rows, one = the
 --     message's only one, k = chunks of content that does not ride along, 0 where it lives outside of
---     Redis, by = process that has it in memory, s = HELD or REFUSED, hold, scope, last, pend }
+--     Redis, by = process that has it in memory, s = HELD or REFUSED, hold, scope, hf = milliseconds by which
+--     holds have moved its times, last, pend }
 -- r<n> is a recipient: { d = delivery, a = attempts, due, re = reply, e = end, at, no = notice }, absent
 -- before its first attempt; f<time>.<number>.<delivery> a fact. Whether a delivery is being sent is told by `taken`.
 local HELD, REFUSED = 2, 3
@@ -91,13 +92,25 @@ local function holdOf(scope)
   return cjson.decode(call('HGET', P .. '/holds', scope))
 end
 
--- Whoever holds it, and why, is kept with it.
-local function markHeld(id, n, d, scope, by)
-  d.s, d.scope, d.hold = HELD, scope, { who = by.who, why = by.why }
+-- Whoever holds it, why and since when is kept with it.
+local function markHeld(id, n, d, scope, by, since)
+  d.s, d.scope, d.hold = HELD, scope, { who = by.who, why = by.why, at = since or now }
   call('SADD', P .. '/held/' .. scope, id .. '-' .. n)
   setAge('h', d, id .. '-' .. n, true)
   call('SADD', P .. '/scopes', scope)
   countHeld(#d.r)
+end
+
+local HOUR = 3600000
+
+-- What it was held counts as no time that it had, and it has an hour left to be tried in, or its whole
+-- lifetime where that is shorter.
+local function moveTimes(id, d)
+  local at = cjson.decode(call('HGET', messageKey(id), 'm')).at
+  local lifetime = math.max(0, d.exp - at - (d.hf or 0))
+  local more = math.max(0, now - (d.hold.at or now), now + math.min(HOUR, lifetime) - d.exp)
+  d.exp, d.hf = d.exp + more, (d.hf or 0) + more
+  if d.warn then d.warn = d.warn + more end
 end
 
 local function markFree(id, n, d)
@@ -105,6 +118,9 @@ local function markFree(id, n, d)
     call('SREM', P .. '/held/' .. d.scope, id .. '-' .. n)
     setAge('h', d, id .. '-' .. n, false)
     countHeld(-#d.r)
+    if #d.r > 0 then moveTimes(id, d) end
+    -- Whoever has it in memory knows of other times.
+    d.by = nil
   elseif d.s == REFUSED then
     call('SREM', P .. '/refused', id .. '-' .. n)
   end

@@ -1,19 +1,5 @@
 -- A delivery that goes on waiting: held where a standing hold lies on such mail, else in its lane.
 
-local function holdDelivery(id, n, d, scope)
-  markHeld(id, n, d, scope, holdOf(scope))
-  dropJob(laneOf(d.to), id .. '-' .. n)
-end
-
--- Written as held, and as the act of whoever placed the hold.
-local function holdNow(id, n, d, scope)
-  d.by = nil
-  holdDelivery(id, n, d, scope)
-  writeDelivery(id, n, d)
-  setAlarm(id, n, d)
-  addAct(id, n, { act = 'hold', who = d.hold.who, why = d.hold.why })
-end
-
 -- `kept`: BullMQ may have put its job where it should be.
 local function settleDown(id, n, d, kept)
   local delivery, lane = id .. '-' .. n, laneOf(d.to)
