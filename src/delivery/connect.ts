@@ -3,6 +3,7 @@
 
 import { connect as dial } from 'node:net'
 import type { Socket } from 'node:net'
+import { steady } from '../base/clock.ts'
 import type { Clock } from '../base/clock.ts'
 import type { TlsFact } from '../mail/event.ts'
 import { classOf, formatReply } from '../mail/reply.ts'
@@ -32,11 +33,32 @@ export interface ConnectOptions {
 }
 
 export async function connect(target: Target, options: ConnectOptions): Promise<Connected> {
-  const first = await new Way(target, options, []).go(target.tls !== 'none')
+  const { clock, tls = createTlsContexts() } = options
+  const place = `${target.address}:${target.port}`
+  const known = mayRecall(target) ? tls.failed.recall(place, steady(clock)) : undefined
+  if (known !== undefined) return goInClear(target, { ...options, tls }, known, 'a short while ago')
+  const began = steady(clock)
+  const first = await new Way(target, { ...options, tls }).go(target.tls !== 'none')
   if (first.kind !== 'in clear') return first
-  // RFC 7435 3: some protection is better than none, and mail is better than no mail.
-  const note = `TLS with ${target.host} failed (${first.reason}), went on in clear`
-  const second = await new Way(target, options, [note]).go(false)
+  const now = steady(clock)
+  tls.failed.remember(place, first.reason, now, now - began)
+  return goInClear(target, { ...options, tls }, first.reason)
+}
+
+// A login goes out under TLS or not at all, and so what failed before is tried again.
+function mayRecall({ tls, credentials }: Target): boolean {
+  return tls === 'opportunistic' && credentials === undefined
+}
+
+// RFC 7435 3: some protection is better than none, and mail is better than no mail.
+async function goInClear(
+  target: Target,
+  options: ConnectOptions,
+  reason: string,
+  when = '',
+): Promise<Connected> {
+  const failed = `TLS with ${target.host} failed${when && ` ${when}`} (${reason})`
+  const second = await new Way(target, options, reason, `${failed}, went on in clear`).go(false)
   if (second.kind === 'in clear') throw new Error('STARTTLS was tried where it was not wanted')
   return second
 }
@@ -51,17 +73,19 @@ class Way {
   readonly #target: Target
   readonly #options: ConnectOptions
   readonly #timeouts: Timeouts
-  readonly #notes: string[]
+  readonly #notes: string[] = []
   /** The local address that the system chose, or that was asked for. */
   #source: string | undefined
   #tls: TlsFact | undefined
+  #tlsFailed: string | undefined
   #offers: Offers | undefined
 
-  constructor(target: Target, options: ConnectOptions, notes: string[]) {
+  constructor(target: Target, options: ConnectOptions, tlsFailed?: string, note?: string) {
     this.#target = target
     this.#options = options
     this.#timeouts = { ...TIMEOUTS, ...options.timeouts }
-    this.#notes = notes
+    this.#tlsFailed = tlsFailed
+    if (note !== undefined) this.#notes.push(note)
     this.#source = target.source
   }
 
@@ -142,7 +166,7 @@ class Way {
     if (said.code === 421) return { kind: 'reply', stage: 'starttls', reply: said }
     if (classOf(said) !== 'success') return this.#refusedTls(said)
     // Whatever came with the 220 was put there by somebody in between, to be read under TLS.
-    if (!dialogue.quiet) return starttlsLoss('garbled', 'Bytes followed the reply to STARTTLS')
+    if (!dialogue.quiet) return this.#handshakeFailed('bytes followed the reply to STARTTLS')
     const trouble = await this.#secure(dialogue)
     if (trouble !== undefined) return trouble
     return this.#helloAgain(dialogue)
@@ -182,9 +206,8 @@ class Way {
 
   #refusedTls(reply: Reply): Step {
     if (this.#target.tls !== 'opportunistic') return { kind: 'reply', stage: 'starttls', reply }
-    this.#notes.push(
-      `${this.#target.host} refused STARTTLS (${formatReply(reply)}), went on in clear`,
-    )
+    this.#tlsFailed = formatReply(reply)
+    this.#notes.push(`${this.#target.host} refused STARTTLS (${this.#tlsFailed}), went on in clear`)
     return undefined
   }
 
@@ -202,6 +225,7 @@ class Way {
     const { host, address, port } = this.#target
     const tls = this.#tls
     const source = this.#source
+    const tlsFailed = this.#tlsFailed
     return {
       host,
       address,
@@ -209,6 +233,7 @@ class Way {
       notes: this.#notes,
       ...(source === undefined ? {} : { source }),
       ...(tls === undefined ? {} : { tls }),
+      ...(tlsFailed === undefined ? {} : { tlsFailed }),
     }
   }
 

@@ -43,6 +43,8 @@ export interface ConnectionFact {
   readonly port: number
   readonly source?: string
   readonly tls?: TlsFact
+  /** TLS was tried and did not come about, for this reason: the connection is in clear. */
+  readonly tlsFailed?: string
   /** "STARTTLS failed (…), went on in clear" and the like. */
   readonly notes: readonly string[]
 }

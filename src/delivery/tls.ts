@@ -6,29 +6,45 @@ import type { Socket } from 'node:net'
 import { connect, createSecureContext } from 'node:tls'
 import type { ConnectionOptions, SecureContext, TLSSocket } from 'node:tls'
 import type { Clock } from '../base/clock.ts'
+import { KEY_GROUPS, tellTlsError } from '../base/tls.ts'
 import type { TlsFact } from '../mail/event.ts'
+import { systemAuthorities } from './authorities.ts'
+import { FailedTls } from './failed-tls.ts'
 import type { Target } from './parts.ts'
 
 /** What connections share: building it costs more than a handshake does. */
 export interface TlsContexts {
   readonly any: () => SecureContext
   readonly verified: () => SecureContext
+  readonly failed: FailedTls
 }
 
-/** `ca`: authorities in PEM that count instead of the public ones (and NODE_EXTRA_CA_CERTS). */
+/** `ca`: authorities in PEM that count instead of those of Node and of the system. */
 export function createTlsContexts(ca?: readonly string[]): TlsContexts {
-  const minVersion = 'TLSv1.2' // RFC 9325 3.1.1
   let any: SecureContext | undefined
   let verified: SecureContext | undefined
   return {
     // Without authorities, because nothing is checked and loading them takes time.
-    any: () => (any ??= createSecureContext({ minVersion, ca: [] })),
-    verified: () =>
-      (verified ??= createSecureContext({
-        minVersion,
-        ...(ca === undefined ? {} : { ca: [...ca] }),
-      })),
+    any: () => (any ??= contextOf([])),
+    verified: () => (verified ??= ca === undefined ? publicContext() : contextOf(ca)),
+    failed: new FailedTls(),
   }
+}
+
+function publicContext(): SecureContext {
+  try {
+    return contextOf(systemAuthorities())
+  } catch {
+    return contextOf(undefined) // a certificate of the system that cannot be read spoils no mail
+  }
+}
+
+function contextOf(ca: readonly string[] | undefined): SecureContext {
+  return createSecureContext({
+    minVersion: 'TLSv1.2', // RFC 9325 3.1.1
+    ecdhCurve: KEY_GROUPS,
+    ...(ca === undefined ? {} : { ca: [...ca] }),
+  })
 }
 
 export type Secured =
@@ -57,20 +73,14 @@ export function secure(
   )
   limit.signal.addEventListener('abort', abort, { once: true })
   // These stay after the handshake: an error that nobody hears would end the process.
-  socket.on('error', (error) => fail(textOf(error)))
-  tls.on('error', (error) => fail(textOf(error)))
+  socket.on('error', (error) => fail(tellTlsError(error)))
+  tls.on('error', (error) => fail(tellTlsError(error)))
   tls.once('close', () => fail('the server closed the connection in the handshake'))
   tls.once('secureConnect', () =>
     settle({ kind: 'secured', socket: tls, fact: factOf(tls, target) }),
   )
   if (limit.signal.aborted) abort()
   return promise
-}
-
-// What OpenSSL says has lines for its developers around the one word that matters.
-function textOf(error: NodeJS.ErrnoException & { reason?: string }): string {
-  const { code, reason, message } = error
-  return code?.startsWith('ERR_SSL_') === true && reason !== undefined ? reason : message.trim()
 }
 
 function handshakeOptions(

@@ -159,16 +159,26 @@ test('a handshake that never ends is given up in its time', async () => {
   expect(connected).toMatchObject(failedAt('starttls', 'in time'))
 })
 
-test('replies that somebody put behind the 220 of STARTTLS are never read', async () => {
-  await using mx = await startMx({ certificate, STARTTLS: '220 go\n250-injected\n250 PIPELINING' })
-  const connected = await call(mx, { tls: 'opportunistic' })
-  expect(connected).toMatchObject(failedAt('starttls', 'Bytes followed'))
-})
+for (const behind of ['250-injected\n250 PIPELINING', '250-half', 'noise', '220 go'])
+  for (const tls of ['opportunistic', 'required', 'verified'] as const)
+    test(`"${behind.replace('\n', ' ')}" behind the 220 of STARTTLS is never read (tls ${tls})`, async () => {
+      await using mx = await startMx({ certificate, STARTTLS: `220 go\n${behind}` })
+      const connected = await call(mx, { tls })
+      if (tls !== 'opportunistic')
+        return expect(connected).toMatchObject(failedAt('starttls', 'bytes followed'))
+      if (connected.kind !== 'connected') throw new Error('expected a connection')
+      expect(connected.connection.fact).toMatchObject({
+        tlsFailed: expect.stringContaining('bytes'),
+      })
+      expect(connected.connection.fact.tls).toBeUndefined()
+      expect(mx.sessions).toBe(2)
+    })
 
-test('half a reply behind the 220 of STARTTLS is no better', async () => {
-  await using mx = await startMx({ certificate, STARTTLS: '220 go\n250-half' })
-  const connected = await call(mx, { tls: 'required' })
-  expect(connected).toMatchObject(failedAt('starttls', 'Bytes followed'))
+test('what verified TLS does not trust is told in our words, not in those of Node', async () => {
+  await using mx = await startMx({ certificate })
+  const connected = await call(mx, { tls: 'verified' }, { tls: createTlsContexts([stranger.ca]) })
+  expect(connected).toMatchObject(failedAt('starttls', 'NODE_EXTRA_CA_CERTS'))
+  expect(JSON.stringify(connected)).not.toContain('running Node')
 })
 
 test('what was offered before TLS is forgotten', async () => {

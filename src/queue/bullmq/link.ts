@@ -7,6 +7,7 @@ import type { RedisOptions } from 'ioredis'
 
 import { steady } from '../../base/clock.ts'
 import type { Cancel, Clock } from '../../base/clock.ts'
+import { KEY_GROUPS, tellTlsError } from '../../base/tls.ts'
 import { QueueError } from '../port.ts'
 import { formatAddress } from './address.ts'
 import type { RedisAddress } from './address.ts'
@@ -194,7 +195,7 @@ export function connectionTo(address: RedisAddress, purpose: string): Redis {
 }
 
 function placeOf({ kind, hosts, name, tls }: RedisAddress): RedisOptions {
-  if (kind === 'server') return { ...hosts[0]!, ...(tls ? { tls: {} } : {}) }
+  if (kind === 'server') return { ...hosts[0]!, ...(tls ? { tls: { ecdhCurve: KEY_GROUPS } } : {}) }
   return {
     sentinels: [...hosts],
     name: name!,
@@ -217,7 +218,7 @@ export function reasonOf(error: Error): string {
   if (error.message.startsWith('NOAUTH'))
     return 'it wants a password, write redis://user:password@host:6379/0 (WAYPOST_REDIS_FILE names a file with it)'
   if (error.message.startsWith('WRONGPASS')) return 'it does not know this user and password'
-  return error.message === '' ? (code ?? error.name) : error.message
+  return error.message === '' ? (code ?? error.name) : tellTlsError(error)
 }
 
 /** The same without what was sent. */

@@ -3,6 +3,7 @@
 
 import type { S3Client, S3ServiceException } from '@aws-sdk/client-s3'
 
+import { KEY_GROUPS, tellTlsError } from '../../../base/tls.ts'
 import { QueueError } from '../../port.ts'
 import { inPieces } from '../content.ts'
 import { formatBucket } from './address.ts'
@@ -69,7 +70,7 @@ export class Bucket {
         connectionTimeout: PROBE,
         socketTimeout: SILENCE,
         httpAgent: { maxSockets: SOCKETS },
-        httpsAgent: { maxSockets: SOCKETS },
+        httpsAgent: { maxSockets: SOCKETS, ecdhCurve: KEY_GROUPS },
         logger: SILENT,
       },
       logger: SILENT,
@@ -280,5 +281,5 @@ function reasonOf(error: unknown, bucket: string): string {
   if (status === 401 || status === 403)
     return 'access was denied, do AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY belong to it?'
   if (status === 404) return `there is no bucket "${bucket}"`
-  return message === '' || message === 'UnknownError' ? code : message
+  return message === '' || message === 'UnknownError' ? code : tellTlsError(error as Error)
 }
