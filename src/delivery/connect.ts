@@ -154,7 +154,10 @@ class Way {
 
   async #hello(dialogue: Dialogue): Promise<Step> {
     const greeted = await hello(dialogue, this.#options.helloName)
-    if (greeted.kind === 'failed') return greeted.found
+    if (greeted.kind === 'failed') {
+      if (greeted.speaks !== undefined) this.#notes.push(`${this.#name()} ${greeted.speaks}`)
+      return greeted.found
+    }
     this.#offers = greeted.offers
     return undefined
   }

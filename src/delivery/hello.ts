@@ -19,7 +19,8 @@ export interface Offers {
 
 export type Greeted =
   | { readonly kind: 'offers'; readonly offers: Offers }
-  | { readonly kind: 'failed'; readonly found: Found }
+  /** `speaks`: what the server seems to speak instead, as the end of a sentence about it. */
+  | { readonly kind: 'failed'; readonly found: Found; readonly speaks?: string }
 
 /** EHLO, or HELO for a server that does not know it. */
 export async function hello(dialogue: Dialogue, name: string): Promise<Greeted> {
@@ -30,10 +31,14 @@ export async function hello(dialogue: Dialogue, name: string): Promise<Greeted> 
   const plain = await dialogue.ask(`HELO ${name}\r\n`, 'hello')
   if (!('code' in plain)) return failed({ kind: 'loss', stage: 'hello', loss: plain })
   if (classOf(plain) === 'success') return { kind: 'offers', offers: NOTHING }
-  return failed({ kind: 'reply', stage: 'hello', reply: plain })
+  const refused = failed({ kind: 'reply', stage: 'hello', reply: plain })
+  return reply.code === 500 && plain.code === 500 ? { ...refused, speaks: LMTP } : refused
 }
 
-function failed(found: Found): Greeted {
+// RFC 2033 4.1: there it is LHLO, and the other two are refused.
+const LMTP = 'knows neither EHLO nor HELO: it may speak LMTP, where Waypost speaks SMTP'
+
+function failed(found: Found): Extract<Greeted, { kind: 'failed' }> {
   return { kind: 'failed', found }
 }
 

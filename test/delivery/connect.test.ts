@@ -174,6 +174,13 @@ for (const behind of ['250-injected\n250 PIPELINING', '250-half', 'noise', '220 
       expect(mx.sessions).toBe(2)
     })
 
+test('a server that knows neither EHLO nor HELO may speak LMTP, and the trace says so', async () => {
+  const unknown = '500 5.5.1 Unknown command'
+  await using mx = await startMx({ EHLO: unknown, HELO: unknown })
+  const note = expect.stringContaining('it may speak LMTP') as string
+  expect(await call(mx)).toMatchObject({ ...failedAt('hello'), fact: { notes: [note] } })
+})
+
 test('what verified TLS does not trust is told in our words, not in those of Node', async () => {
   await using mx = await startMx({ certificate })
   const connected = await call(mx, { tls: 'verified' }, { tls: createTlsContexts([stranger.ca]) })
