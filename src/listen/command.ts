@@ -78,7 +78,7 @@ function pathEnd(text: string, start: number): number {
     if (code === 34) quoted = !quoted
     else if (code === 92 && quoted) at++
     else if (code === 62 && !quoted) return isBounded(text, start, at + 1) ? at + 1 : -1
-    else if (code < 32 || code === 60 || (code === 32 && !quoted)) return -1
+    else if (code < 32 || ((code === 60 || code === 32) && !quoted)) return -1
   }
   return -1
 }
