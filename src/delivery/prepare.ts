@@ -82,5 +82,6 @@ function saySigned({ domain, keys }: Signing): string {
 
 function unsigned({ envelope }: Delivery): string {
   const [from] = envelope.fromDomains
+  if (envelope.fromUnread === true) return 'unsigned: the From field cannot be read'
   return from === undefined ? 'unsigned: no From domain' : `unsigned: no key for ${from}`
 }

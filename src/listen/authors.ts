@@ -16,22 +16,26 @@ export function readAuthors(head: Head): Authors {
   return { from: readAll(head.from), sender: readAll(head.sender) }
 }
 
-/** The line of the users file that forbids it; `undefined`: allowed. */
+/** What is against these authors, and the line of the users file that says so. */
+export interface Against {
+  readonly why: 'authorRefused' | 'authorUnclear'
+  readonly at: At
+}
+
+/** `undefined`: allowed. */
 export function ruleAgainst(
   policy: Policy,
   user: string | undefined,
   { from, sender }: Authors,
-): At | undefined {
+): Against | undefined {
   if (user === undefined) return undefined
-  if (from === undefined || sender === undefined) {
-    const known = policy.user(user)
-    return known?.senders === undefined ? undefined : known.at
-  }
-  for (const address of [...from, ...sender]) {
+  for (const address of [...(from ?? []), ...(sender ?? [])]) {
     const verdict = policy.maySend(user, address)
-    if (!verdict.allowed) return verdict.at
+    if (!verdict.allowed) return { why: 'authorRefused', at: verdict.at }
   }
-  return undefined
+  if (from !== undefined && sender !== undefined) return undefined
+  const known = policy.user(user)
+  return known?.senders === undefined ? undefined : { why: 'authorUnclear', at: known.at }
 }
 
 export function domainsOf(authors: readonly Address[]): Domain[] {

@@ -6,8 +6,9 @@ import type { Head } from './head.ts'
 /** `content` may be only its beginning, with the whole header in it. */
 export function compose(head: Head, content: Buffer, prefix: string): Buffer {
   // A line that is no field must not be read as part of the header by anybody: others skip it, and
-  // would find an author behind it that was never checked.
-  const gap = head.separated ? '' : '\r\n'
+  // would find an author behind it that was never checked. And Exim 4.96 takes no signature of a
+  // header that no empty line follows.
+  const { gap } = head
   let size = prefix.length + gap.length + content.length
   for (let n = 0; n < head.cuts.length; n += 2) size -= head.cuts[n + 1]! - head.cuts[n]!
   // Of its own memory, not Node's shared pool: what crosses to a thread is this and no more.

@@ -6,6 +6,7 @@ import { isAscii } from 'node:buffer'
 import type { Address } from '../mail/address.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { ContentRef, MessageId } from '../queue/port.ts'
+import type { Authors } from './authors.ts'
 import type { Head } from './head.ts'
 import type { Client, ListenParts } from './parts.ts'
 import type { ReplyLine } from './reply.ts'
@@ -18,8 +19,8 @@ import { Flow } from './flow.ts'
 import { readHead } from './head.ts'
 import { LineEnds } from './line-ends.ts'
 import { newMail } from './mail.ts'
-import { formatDate, receivedField } from './received.ts'
-import { SAY } from './reply.ts'
+import { formatDate, fromField, receivedField } from './received.ts'
+import { lostHeader, SAY } from './reply.ts'
 
 /** Up to here content stays in memory, and a header has to end. */
 const SMALL = 256 * 1024
@@ -50,6 +51,7 @@ export class Content {
   #eightBit = false
   #head: Head | undefined
   #from: readonly Address[] = []
+  #fromUnread = false
   #messageId: string | undefined
   #refusal: Refusal | undefined
   #flow: Flow | undefined
@@ -167,6 +169,7 @@ export class Content {
       eightBit: this.#eightBit,
       eightBitHead: this.#head?.eightBit === true,
       fromDomains: domainsOf(this.#from),
+      fromUnread: this.#fromUnread,
       messageId: this.#messageId,
     }
     const [id, at, policy] = [this.#id, this.#at, this.#policy]
@@ -181,15 +184,31 @@ export class Content {
     return { kind: 'accepted', id }
   }
 
-  // Loops, and whom it says it is from.
+  // Loops, what would not arrive as it was meant, and whom it says it is from.
   #judge(head: Head): boolean {
     this.#head = head
     this.#messageId = head.messageId
     if (head.hops > this.#policy.listen.hops) return !this.#refuse(SAY.loop)
-    const authors = readAuthors(head)
+    if (head.lost !== undefined) return !this.#refuse(lostHeader(head.lost))
+    if (head.from.length === 0 && this.#policy.listen.missingFrom === 'refuse')
+      return !this.#refuse(SAY.noFrom)
+    const authors = this.#authorsOf(head)
     this.#from = authors.from ?? []
-    const at = ruleAgainst(this.#policy, this.#client.user, authors)
-    return at === undefined || !this.#refuse(SAY.authorRefused, at)
+    this.#fromUnread = authors.from === undefined
+    const against = ruleAgainst(this.#policy, this.#client.user, authors)
+    return against === undefined || !this.#refuse(SAY[against.why], against.at)
+  }
+
+  #authorsOf(head: Head): Authors {
+    const authors = readAuthors(head)
+    const added = this.#addedAuthor(head)
+    return added === undefined ? authors : { ...authors, from: [added] }
+  }
+
+  /** The sender of the envelope, where the message names no author. */
+  #addedAuthor(head: Head): Address | undefined {
+    const adds = head.from.length === 0 && this.#policy.listen.missingFrom === 'add'
+    return adds ? this.#transaction.sender : undefined
   }
 
   #prefix(head: Head): string {
@@ -204,10 +223,12 @@ export class Content {
       recipient: recipients.length === 1 ? recipients[0]!.address : undefined,
       at: this.#at,
     })
-    const date = head.hasDate ? '' : `Date: ${formatDate(this.#at)}\r\n`
-    if (head.messageId !== undefined) return received + date
+    const date = head.hasDate ? '' : `Date: ${formatDate(head.date ?? this.#at)}\r\n`
+    const author = this.#addedAuthor(head)
+    const top = received + date + (author === undefined ? '' : fromField(author))
+    if (head.messageId !== undefined) return top
     this.#messageId = `<${this.#id}@${this.#parts.hostname}>`
-    return `${received}${date}Message-ID: ${this.#messageId}\r\n`
+    return `${top}Message-ID: ${this.#messageId}\r\n`
   }
 
   #fail(error: unknown): void {

@@ -14,6 +14,8 @@ export interface ContentFacts {
   readonly eightBit: boolean
   readonly eightBitHead: boolean
   readonly fromDomains: readonly Domain[]
+  /** There is a From, and it cannot be read for certain. */
+  readonly fromUnread: boolean
   readonly messageId: string | undefined
 }
 
@@ -52,6 +54,7 @@ function envelopeOf(
     smtpUtf8: transaction.smtpUtf8 && needsUtf8(transaction, facts),
     fromDomains: facts.fromDomains,
   }
+  if (facts.fromUnread) envelope.fromUnread = true
   if (facts.messageId !== undefined) envelope.messageIdField = facts.messageId
   if (transaction.ret !== undefined) envelope.ret = transaction.ret
   if (transaction.envid !== undefined) envelope.envid = transaction.envid

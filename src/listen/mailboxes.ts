@@ -1,29 +1,35 @@
 // The addresses of a From or Sender field (RFC 5322 3.4): display names, comments, quoted
-// strings, groups. Read for the question "may this user write as …", so what cannot be read
-// for certain is no answer.
+// strings, groups. Read for the question "may this user write as …", so every address that
+// somebody may find in it counts, and what cannot be read for certain is no answer.
 
 import type { Address } from '../mail/address.ts'
 import { parseAddress } from '../mail/address.ts'
+import { readLooseMailbox } from './loose-mailbox.ts'
 
 /** More than this in one field is nobody's From. */
 const MOST = 100
 
-/** `undefined` when there is something in it that is no address. The text is latin1. */
+/**
+ * The text is latin1. `undefined` when it cannot be read for certain. An address in a display name
+ * without quotes counts, behind that in brackets: some readers take it for the author.
+ */
 export function readMailboxes(body: string): Address[] | undefined {
   const text = body.replaceAll('\r\n', '')
   const plain = readPlain(text)
   if (plain !== undefined) return [plain]
-  return new Mailboxes(decode(text)).read()
+  const decoded = decode(text)
+  return new Mailboxes(decoded).read() ?? readLooseMailbox(decoded)
 }
 
 // The common forms, `Ana <ana@near.example>` and `ana@near.example`.
 function readPlain(text: string): Address | undefined {
   const open = text.indexOf('<')
   if (text.includes('"') || text.includes('(') || text.includes(',')) return undefined
-  if (text.includes(':') || text.includes('\\')) return undefined
+  if (text.includes(':') || text.includes('\\') || text.includes(';')) return undefined
   if (open === -1) return parseAddress(decode(text.trim()))
   const close = text.indexOf('>', open)
   if (close === -1 || text.slice(close + 1).trim() !== '') return undefined
+  if (text.lastIndexOf('@', open) !== -1) return undefined
   return parseAddress(decode(text.slice(open + 1, close).trim()))
 }
 
@@ -38,6 +44,8 @@ class Mailboxes {
   /** What stands outside of brackets since the last comma. */
   #bare = ''
   #angle: string | undefined
+  /** Words without an address: of `Doe, John <john@near.example>` the first. */
+  #words = false
   #sound = true
 
   constructor(text: string) {
@@ -47,6 +55,7 @@ class Mailboxes {
   read(): Address[] | undefined {
     while (this.#at < this.#text.length && this.#sound) this.#step(this.#text[this.#at]!)
     this.#endMailbox()
+    if (this.#words && this.#found.length === 0) return undefined
     return this.#sound && this.#found.length <= MOST ? this.#found : undefined
   }
 
@@ -68,6 +77,7 @@ class Mailboxes {
         this.#endMailbox()
         break
       case ':':
+        if (this.#bare.includes('@')) this.#addNamed(this.#bare)
         this.#bare = '' // the name of a group
         break
       default:
@@ -119,18 +129,46 @@ class Mailboxes {
   }
 
   #endMailbox(): void {
-    const text = this.#angle ?? this.#bare
-    const empty = this.#angle === undefined && this.#bare.trim() === ''
+    const [angle, bare] = [this.#angle, this.#bare.trim()]
     this.#angle = undefined
     this.#bare = ''
-    if (empty) return
+    if (angle !== undefined) {
+      this.#add(angle)
+      if (bare.includes('@')) this.#addNamed(bare)
+    } else if (bare.includes('@')) this.#add(bare)
+    else if (bare !== '') this.#words = true
+  }
+
+  #add(text: string): void {
     const address = parseSpaced(text.trim())
     if (address === undefined) this.#sound = false
     else this.#found.push(address)
   }
+
+  // Addresses in a display name without quotes. A name such as `Support @ Home` has none: what
+  // follows has no dot, and is no domain that anybody could be deceived by.
+  #addNamed(name: string): void {
+    const plain = name.replaceAll(/"(?:[^"\\]|\\.)*"/g, ' ')
+    if (plain.length > LONGEST) this.#sound = false
+    else
+      for (const [text, domain] of joinSpaced(plain).matchAll(/[^\s@]*@([^\s@]*)/g))
+        if (domain!.includes('.')) this.#add(withoutMarks(text))
+  }
 }
 
-// Space may stand around dots and the at sign. Longer texts are no address, and slow to look at.
+// `[ana@near.example]`, `ana@near.example!`
+function withoutMarks(text: string): string {
+  return text.includes('@[') ? text : text.replaceAll(/^[^\p{L}\p{N}]+|[^\p{L}\p{N}]+$/gu, '')
+}
+
+/** Longer texts are no address, and slow to look at. */
+const LONGEST = 1000
+
+// Space may stand around dots and the at sign.
+function joinSpaced(text: string): string {
+  return text.replaceAll(/\s*([.@])\s*/g, '$1')
+}
+
 function parseSpaced(text: string): Address | undefined {
-  return text.length > 1000 ? undefined : parseAddress(text.replaceAll(/\s*([.@])\s*/g, '$1'))
+  return text.length > LONGEST ? undefined : parseAddress(joinSpaced(text))
 }

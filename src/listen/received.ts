@@ -1,6 +1,7 @@
 // The trace field that we put on top (RFC 5321 4.4), and the fields that an application left
 // out (RFC 6409 8). What a client said of itself is cut down to what cannot break a header.
 
+import { isUtf8 } from 'node:buffer'
 import type { Address } from '../mail/address.ts'
 import { formatAddress, needsSmtpUtf8, parseDomain } from '../mail/address.ts'
 
@@ -30,6 +31,14 @@ export function receivedField(trace: Trace): string {
   )
 }
 
+/** As bytes in latin1, like the whole header: an address beyond ASCII is UTF-8 there (RFC 6532). */
+export function fromField(author: Address): string {
+  // Dots that RFC 5322 3.4.1 does not allow stand in a quoted string, which means the same.
+  const wrong = /^\.|\.\.|\.$/.test(author.local) && !author.local.includes('"')
+  const local = wrong ? `"${author.local}"` : author.local
+  return Buffer.from(`From: <${local}@${author.domain}>\r\n`).toString('latin1')
+}
+
 /** RFC 5322 3.3, in UTC. */
 export function formatDate(at: number): string {
   return `${new Date(at).toUTCString().slice(0, -3)}+0000`
@@ -37,7 +46,15 @@ export function formatDate(at: number): string {
 
 /** The name of EHLO as `Received` may carry it: a domain, a literal, or what is left of it. */
 export function traceName(hello: string): string {
-  return parseDomain(hello) ?? (hello.replaceAll(/[^A-Za-z0-9._-]/g, '?').slice(0, 255) || '?')
+  const name = decodeUtf8(hello)
+  const domain = name === undefined ? undefined : parseDomain(name)
+  return domain ?? (hello.replaceAll(/[^A-Za-z0-9._-]/g, '?').slice(0, 255) || '?')
+}
+
+/** The text has one character a byte, and names beyond ASCII come in UTF-8. */
+function decodeUtf8(text: string): string | undefined {
+  const bytes = Buffer.from(text, 'latin1')
+  return isUtf8(bytes) ? bytes.toString() : undefined
 }
 
 /** RFC 3848 and 6531 4.3. */

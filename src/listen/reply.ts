@@ -21,6 +21,12 @@ export function helloReply(lines: readonly string[]): ReplyLine {
   return text
 }
 
+/** The line is counted from 1. */
+export function lostHeader(line: number): ReplyLine {
+  const text = `Line ${line} is no header field, and the header goes on behind it; an empty line ends a header`
+  return reply(554, '5.6.0', text)
+}
+
 export const SAY = {
   reset: reply(250, '2.0.0', 'Reset'),
   noop: reply(250, '2.0.0', 'Ok'),
@@ -72,6 +78,12 @@ export const SAY = {
   relayRefused: reply(550, '5.7.1', 'Relaying is not allowed'),
   senderRefused: reply(550, '5.7.1', 'This user may not send as that sender'),
   authorRefused: reply(550, '5.7.1', 'This user may not send as the author in From or Sender'),
+  authorUnclear: reply(
+    554,
+    '5.6.0',
+    'From or Sender cannot be read for certain, write it as "Last, First" <name@domain>',
+  ),
+  noFrom: reply(554, '5.6.0', 'The header has no From'),
   noRoute: reply(550, '5.4.4', 'No route to this recipient'),
   tooManyRecipients: reply(452, '4.5.3', 'Too many recipients'),
   tooBig: reply(552, '5.3.4', 'Message is too big'),

@@ -39,6 +39,8 @@ export interface Envelope {
   readonly smtpUtf8: boolean
   /** Domains of the From field, in its order: what signing is chosen by. */
   readonly fromDomains: readonly Domain[]
+  /** There is a From field, and nobody can say for certain what it says. */
+  readonly fromUnread?: true
   /** The Message-ID field, for admins. */
   readonly messageIdField?: string
   readonly ret?: 'full' | 'hdrs'

@@ -19,19 +19,58 @@ export interface Header {
  * header, as it does for most readers, and belongs to the body.
  */
 export function parseHeader(content: Buffer): Header {
+  const text = headerText(content)
   const fields: Field[] = []
   let at = 0
-  while (at < content.length) {
-    if (content[at] === 13 && content[at + 1] === 10) return { fields, bodyStart: at + 2 }
-    const end = endOfField(content, at)
-    const raw = content.toString('latin1', at, end)
-    const colon = raw.indexOf(':')
-    const name = raw.slice(0, endOfName(raw, colon))
-    if (colon <= 0 || !/^[!-9;-~]+$/.test(name)) break
-    fields.push({ name: name.toLowerCase(), raw })
-    at = Math.min(end + 2, content.length)
+  while (at < text.length) {
+    const colon = colonOf(text, at)
+    if (colon === -1) return { fields, bodyStart: text.startsWith('\r\n', at) ? at + 2 : at }
+    const end = endOfField(text, colon)
+    const name = text.slice(at, endOfName(text, at, colon)).toLowerCase()
+    const whole = text.charCodeAt(end - 1) === 10 && text.charCodeAt(end - 2) === 13
+    fields.push({ name, raw: text.slice(at, whole ? end - 2 : end) })
+    at = end
   }
   return { fields, bodyStart: at }
+}
+
+/** Up to and with the first empty line, as latin1: all that can be header. */
+export function headerText(content: Buffer): string {
+  if (content[0] === 13) return content.toString('latin1', 0, 2)
+  const empty = content.indexOf('\r\n\r\n', 0, 'latin1')
+  return content.toString('latin1', 0, empty === -1 ? content.length : empty + 4)
+}
+
+/**
+ * Where the colon of the field stands whose line begins there, or -1 when that line is no field.
+ * Old senders put space before it; a no-break space makes a name that is none.
+ */
+export function colonOf(text: string, start: number): number {
+  let at = start
+  let code = text.charCodeAt(at)
+  while (code > 32 && code < 127 && code !== 58) code = text.charCodeAt(++at)
+  if (at === start) return -1
+  while (code === 32 || code === 9) code = text.charCodeAt(++at)
+  return code === 58 ? at : -1
+}
+
+/** Where the name ends whose colon stands there. */
+export function endOfName(text: string, start: number, colon: number): number {
+  let end = colon
+  while (end > start && text.charCodeAt(end - 1) <= 32) end--
+  return end
+}
+
+/** Behind the line end that no space or tab follows. */
+export function endOfField(text: string, from: number): number {
+  let at = from
+  for (;;) {
+    const end = text.indexOf('\r\n', at)
+    if (end === -1) return text.length
+    const next = text.charCodeAt(end + 2)
+    if (next !== 32 && next !== 9) return end + 2
+    at = end + 2
+  }
 }
 
 /** The value without folding: one line, outer white space removed. */
@@ -40,23 +79,4 @@ export function valueOf(field: Field): string {
     .slice(field.raw.indexOf(':') + 1)
     .replaceAll(/\r\n(?=[ \t])/g, '')
     .trim()
-}
-
-// White space is space and tab: a no-break space makes a name that is none.
-function endOfName(raw: string, colon: number): number {
-  let end = colon
-  while (end > 0 && (raw[end - 1] === ' ' || raw[end - 1] === '\t')) end--
-  return end
-}
-
-// The next CRLF that no space or tab follows.
-function endOfField(content: Buffer, start: number): number {
-  let at = start
-  for (;;) {
-    const end = content.indexOf('\r\n', at, 'latin1')
-    if (end === -1) return content.length
-    const next = content[end + 2]
-    if (next !== 32 && next !== 9) return end
-    at = end + 2
-  }
 }

@@ -40,6 +40,11 @@ const TABLE = {
     oneOf(['normalise', 'refuse']),
     'what becomes of content with CR or LF alone',
   ),
+  'missing-from': preset(
+    'add',
+    oneOf(['add', 'leave', 'refuse']),
+    'what becomes of a message without From',
+  ),
   'auth-without-tls': preset(
     'never',
     oneOf(['never', 'loopback']),
@@ -59,6 +64,7 @@ export const LISTEN_DEFAULTS: ListenRules = {
   contentRate: TABLE['content-rate'].absent.value,
   bareLfCommands: nobody,
   bareLineEnds: 'normalise',
+  missingFrom: 'add',
   authWithoutTls: 'never',
 }
 
@@ -76,6 +82,7 @@ export function listenRules(place: Place): ListenRules | undefined {
       contentRate: value['content-rate'],
       bareLfCommands: networks.length === 0 ? nobody : matchNetworks(networks),
       bareLineEnds: value['bare-line-ends'],
+      missingFrom: value['missing-from'],
       authWithoutTls: value['auth-without-tls'],
     }
   )

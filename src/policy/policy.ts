@@ -100,6 +100,7 @@ export interface ListenRules {
   /** Clients whose commands may end with LF alone. */
   readonly bareLfCommands: (client: string) => boolean
   readonly bareLineEnds: 'normalise' | 'refuse'
+  readonly missingFrom: 'add' | 'leave' | 'refuse'
   readonly authWithoutTls: 'never' | 'loopback'
 }
 

@@ -63,12 +63,20 @@ test('what a client calls itself cannot break Received', async () => {
   expect(world.queue.accepted[0]?.content).toMatch(/^Received: from a\?b\?\?c\?\?\?x\? \(\[127/)
 })
 
+const ISO_DATES: [value: string, date: string][] = [
+  ['2026-11-30T12:00:00Z', 'Mon, 30 Nov 2026 12:00:00 +0000'],
+  ['2026-11-30T12:00:00.123456+01:00', 'Mon, 30 Nov 2026 11:00:00 +0000'],
+  ['2026-11-30 12:00:00', 'Mon, 30 Nov 2026 12:00:00 +0000'],
+  ['2026-11-30 23:30:00 -0500', 'Tue, 01 Dec 2026 04:30:00 +0000'],
+  ['2026-11-30T12:00+02', 'Mon, 30 Nov 2026 10:00:00 +0000'],
+]
+
 const EDITS: [name: string, content: string, stored: RegExp | string][] = [
   ['a whole message is not changed', WHOLE, WHOLE],
   [
-    'Date and Message-ID are added',
+    'Date, From and Message-ID are added',
     'Subject: x\r\n\r\ny\r\n',
-    /^Date: .*\+0000\r\nMessage-ID: <m1@relay\.test>\r\nSubject: x\r\n\r\ny\r\n$/,
+    /^Date: .*\+0000\r\nFrom: <ana@near\.example>\r\nMessage-ID: <m1@relay\.test>\r\nSubject: x\r\n\r\ny\r\n$/,
   ],
   ['names are read without regard to case', WHOLE.toUpperCase(), WHOLE.toUpperCase()],
   [
@@ -77,17 +85,77 @@ const EDITS: [name: string, content: string, stored: RegExp | string][] = [
     WHOLE,
   ],
   ['Bcc in the body stays', `${WHOLE}Bcc: x\r\n`, `${WHOLE}Bcc: x\r\n`],
-  ['Resent-Bcc and Bcc-Like stay', `Bcc-Like: 1\r\n${WHOLE}`, `Bcc-Like: 1\r\n${WHOLE}`],
-  ['an empty message gets a header', '', /^Date: .*\r\nMessage-ID: .*\r\n$/],
+  [
+    'Resent-Bcc goes',
+    `Resent-To: b@far.example\r\nresent-bcc: z\r\n${WHOLE}`,
+    `Resent-To: b@far.example\r\n${WHOLE}`,
+  ],
+  ['Bcc-Like stays', `Bcc-Like: 1\r\n${WHOLE}`, `Bcc-Like: 1\r\n${WHOLE}`],
+  ['an empty message gets a header', '', /^Date: .*\r\nFrom: .*\r\nMessage-ID: .*\r\n\r\n$/],
+  [
+    'a header that is alone is ended',
+    `From: ana@near.example\r\n${DATE}${ID}`,
+    `From: ana@near.example\r\n${DATE}${ID}\r\n`,
+  ],
+  [
+    'space before a colon goes',
+    WHOLE.replace('From:', 'From \t:').replace('Date:', 'Date :'),
+    WHOLE,
+  ],
+  ['an mbox line in front goes', `From root Mon Nov 30 12:00:00 2026\r\n${WHOLE}`, WHOLE],
+  ['a quoted mbox line in front goes', `>From root Mon Nov 30 12:00:00 2026\r\n${WHOLE}`, WHOLE],
+  ['several mbox lines in front go', `From a x\r\n>From b y remote from c\r\n${WHOLE}`, WHOLE],
+  ['a From with space before its colon is no mbox line', WHOLE.replace('From:', 'From :'), WHOLE],
+  ['an mbox line in the text stays', `${WHOLE}From root x\r\n`, `${WHOLE}From root x\r\n`],
+  [
+    'text without a header that begins as mbox lines do stays',
+    'From now on all is well.\r\nReally.\r\n',
+    /\r\n\r\nFrom now on all is well\.\r\nReally\.\r\n$/,
+  ],
+  ['a byte order mark in front goes', `\xef\xbb\xbf${WHOLE}`, WHOLE],
+  [
+    'prose that follows a header without an empty line stays, parted from it',
+    `From: ana@near.example\r\n${DATE}${ID}Hello Bo,\r\nDate: Monday\r\nPlace: here\r\n\r\nAna\r\n`,
+    `From: ana@near.example\r\n${DATE}${ID}\r\nHello Bo,\r\nDate: Monday\r\nPlace: here\r\n\r\nAna\r\n`,
+  ],
+  ...['', ' <>', ' < >', ' @', ' <@near.example>', ' <1@>', '\r\n <>'].map(
+    (value): [string, string, RegExp] => [
+      `a Message-ID of ${JSON.stringify(value)} is replaced`,
+      WHOLE.replace(ID, `Message-ID:${value}\r\n`),
+      /^Message-ID: <m1@relay\.test>\r\nFrom: .*\r\nDate: .*\r\n\r\nHello\r\n$/,
+    ],
+  ),
+  ...[' 1@near.example', ' <1>', ' <"a b"@near.example>'].map((value): [string, string, string] => [
+    `a Message-ID of ${JSON.stringify(value)} stays`,
+    WHOLE.replace(ID, `Message-ID:${value}\r\n`),
+    WHOLE.replace(ID, `Message-ID:${value}\r\n`),
+  ]),
+  ...['', ' \t', ' Invalid Date', ' null'].map((value): [string, string, RegExp] => [
+    `a Date of ${JSON.stringify(value)} is replaced`,
+    WHOLE.replace(DATE, `Date:${value}\r\n`),
+    /^Date: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d \+0000\r\nFrom: .*\r\nMessage-ID: .*\r\n\r\nHello\r\n$/,
+  ]),
+  ...ISO_DATES.map(([value, date]): [string, string, string] => [
+    `a Date of ${value} is written as mail has it`,
+    WHOLE.replace(DATE, `Date: ${value}\r\n`),
+    `Date: ${date}\r\n${WHOLE.replace(DATE, '')}`,
+  ]),
+  ...['Thu, 1 Jan 26 0:00 EST', '2026-13-40T00:00:00Z', '2026-02-30 10:00', '1 day ago'].map(
+    (value): [string, string, string] => [
+      `a Date of ${value} stays`,
+      WHOLE.replace(DATE, `Date: ${value}\r\n`),
+      WHOLE.replace(DATE, `Date: ${value}\r\n`),
+    ],
+  ),
   [
     'a body without a header is parted from ours',
     'Hello\r\n',
-    /^Date: .*\r\nMessage-ID: .*\r\n\r\nHello\r\n$/,
+    /^Date: .*\r\nFrom: .*\r\nMessage-ID: .*\r\n\r\nHello\r\n$/,
   ],
   [
     'a body behind an empty line keeps it',
     '\r\nDate: no\r\n',
-    /^Date: .*\r\nMessage-ID: .*\r\n\r\nDate: no\r\n$/,
+    /^Date: .*\r\nFrom: .*\r\nMessage-ID: .*\r\n\r\nDate: no\r\n$/,
   ],
   [
     'bare line ends become CRLF before the header is read',
@@ -103,6 +171,75 @@ for (const [name, content, stored] of EDITS)
     if (typeof stored === 'string') expect(kept).toBe(stored)
     else expect(kept).toMatch(stored)
   })
+
+const LOST: [name: string, content: string, line: number][] = [
+  ['a line that is none in front of it', `Hello\r\n${WHOLE}`, 1],
+  ['a line that begins with space in front of it', ` ${WHOLE}`, 1],
+  ['an empty line in front of it', `\r\n${WHOLE}`, 1],
+  [
+    'a line that is none in the middle of it',
+    `From: ana@near.example\r\nSubject: a\r\nb\r\nMIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\nx\r\n`,
+    3,
+  ],
+  [
+    'a broken name, and a Bcc behind it',
+    `From: ana@near.example\r\nX Y: 1\r\nBcc: hidden@far.example\r\n\r\nx\r\n`,
+    2,
+  ],
+  ['two lines that are none, and no text', `a b\r\nc d\r\nFrom: ana@near.example\r\nTo: x\r\n`, 1],
+]
+for (const [name, content, line] of LOST)
+  test(`a header with ${name} is refused, and does not arrive as text`, async () => {
+    await using world = await startWorld()
+    const said = await submit(world, content)
+    expect(said).toMatch(new RegExp(`^554 5\\.6\\.0 Line ${line} is no header field`))
+    expect(world.queue.accepted).toEqual([])
+  })
+
+test('what a relay makes of a message without From is a rule', async () => {
+  const bare = WHOLE.replace('From: ana@near.example\r\n', '')
+  const left = await accept(bare, { rules: { missingFrom: 'leave' } })
+  expect(below(left.content)).toBe(bare)
+  expect(left.mail.envelope.fromDomains).toEqual([])
+  const bounce = await accept(bare, { mail: 'MAIL FROM:<>' })
+  expect(below(bounce.content)).toBe(bare)
+  const added = await accept(bare)
+  expect(below(added.content)).toBe(`From: <ana@near.example>\r\n${bare}`)
+  expect(added.mail.envelope.fromDomains).toEqual(['near.example'])
+  const dotted = await accept(bare, { mail: 'MAIL FROM:<ana..b@near.example>' })
+  expect(below(dotted.content)).toBe(`From: <"ana..b"@near.example>\r\n${bare}`)
+  const utf8 = Buffer.from('<bjørn@near.example>').toString('latin1')
+  const international = await accept(bare, { mail: `MAIL FROM:${utf8} SMTPUTF8` })
+  expect(below(international.content)).toBe(`From: ${utf8}\r\n${bare}`)
+  await using world = await startWorld({ rules: { missingFrom: 'refuse' } })
+  expect(await submit(world, bare)).toBe('554 5.6.0 The header has no From')
+})
+
+test('a From that cannot be read is told apart from none', async () => {
+  const wrong = WHOLE.replace('From: ana@', 'From: <bo@far.example> <ana@')
+  expect((await accept(wrong)).mail.envelope).toMatchObject({ fromDomains: [], fromUnread: true })
+  const names = WHOLE.replace('From: ana@', 'From: Lund, Ana <ana@')
+  const { envelope } = (await accept(names)).mail
+  expect(envelope.fromDomains).toEqual(['near.example'])
+  expect(envelope.fromUnread).toBeUndefined()
+})
+
+test('the name that a client gives itself may be beyond ASCII', async () => {
+  await using world = await startWorld()
+  await using talk = await world.dial()
+  await talk.hear()
+  for (const [hello, named] of [
+    [Buffer.from('büro.example').toString('latin1'), 'xn--bro-hoa.example'],
+    ['b\xfcro', 'b?ro'],
+  ]) {
+    await talk.say(`EHLO ${hello}`)
+    await talk.say('MAIL FROM:<ana@near.example>')
+    await talk.say('RCPT TO:<bo@far.example>')
+    await talk.say('DATA')
+    await talk.say(`${WHOLE}.`)
+    expect(world.queue.accepted.at(-1)?.content).toContain(`Received: from ${named} (`)
+  }
+})
 
 test('the envelope holds what MAIL and RCPT said', async () => {
   const { mail, content } = await accept(WHOLE, {

@@ -279,7 +279,9 @@ test('a user sends only as its senders: at MAIL, in From and in Sender', async (
     'From: ana@far.example',
     'From: ana@near.example, ana@far.example',
     'From: "ana@near.example" <ana@far.example>',
-    'From: Ana',
+    'From: ana@far.example <ana@near.example>',
+    'From: Lund, Ana <ana@far.example>',
+    'From: Ana <ana@far.example',
     `${own}\r\nFrom: ana@far.example`,
     `${own}\r\nSender: ana@far.example`,
     `${own}\r\nsender : ana@far.example`,
@@ -288,6 +290,25 @@ test('a user sends only as its senders: at MAIL, in From and in Sender', async (
   ])
     expect([header, await send(header)]).toEqual([header, expect.stringMatching(/^550 5\.7\.1 /)])
   expect(world.queue.accepted).toHaveLength(1)
+  for (const header of [
+    'From: Ana',
+    'From: "ana@far.example", Ana <ana@near.example>',
+    'From: Ana <ana@near.example> <ana@near.example>',
+    `${own}\r\nSender: Ana`,
+  ])
+    expect([header, await send(header)]).toEqual([
+      header,
+      expect.stringMatching(/^554 5\.6\.0 From /),
+    ])
+  expect(world.queue.accepted).toHaveLength(1)
+  for (const header of [
+    'From: Lund, Ana <ana@near.example>',
+    'From: Ana <ana@near.example',
+    'From: Ana ana@near.example',
+    'From: ana@near.example <ana@near.example>',
+    'Subject: no From, so the sender of the envelope were it, and there is none',
+  ])
+    expect([header, await send(header)]).toEqual([header, expect.stringMatching(/^250 /)])
   expect(world.events).toContainEqual(
     expect.objectContaining({
       kind: 'refused',
@@ -299,17 +320,21 @@ test('a user sends only as its senders: at MAIL, in From and in Sender', async (
 })
 
 // Our reading of a header ends at a line that is no field. Others skip such a line, and take a From
-// behind it for the author: it has to be in the body for them too.
+// behind it for the author: it is refused, or has to be in the body for them too.
 for (const line of ['no field', ' From: ana@far.example', '\xa0', 'From\xa0: x', 'x y: z', ': x'])
   test(`no author can hide behind ${JSON.stringify(line)}`, async () => {
     await using world = await startWorld(LOOPBACK)
     await using talk = await greet(world)
     await talk.say(`AUTH PLAIN ${PLAIN}`)
-    for (const line of ['MAIL FROM:<>', 'RCPT TO:<b@c.test>', 'DATA']) await talk.say(line)
-    expect(await talk.say(`${line}\r\nFrom: ana@far.example\r\n\r\nx\r\n.`)).toMatch(/^250 /)
+    const send = async (header: string): Promise<string> => {
+      for (const line of ['MAIL FROM:<>', 'RCPT TO:<b@c.test>', 'DATA']) await talk.say(line)
+      return talk.say(`${header}\r\n\r\nx\r\n.`)
+    }
+    expect(await send(`${line}\r\nFrom: ana@far.example`)).toMatch(/^554 5\.6\.0 Line 1 /)
+    expect(await send(`${line}\r\nFrom: ana@far.example\r\nand text`)).toMatch(/^250 /)
     const [header, body] = world.queue.accepted[0]!.content.split('\r\n\r\n', 2)
     expect(header).not.toContain('far.example')
-    expect(body).toBe(`${line}\r\nFrom: ana@far.example`)
+    expect(body).toBe(`${line}\r\nFrom: ana@far.example\r\nand text`)
   })
 
 test('a user that is removed from the file is asked to authenticate again', async () => {

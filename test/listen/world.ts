@@ -23,6 +23,7 @@ export const RULES: ListenRules = {
   contentRate: 1024,
   bareLfCommands: () => false,
   bareLineEnds: 'normalise',
+  missingFrom: 'add',
   authWithoutTls: 'never',
 }
 

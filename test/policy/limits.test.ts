@@ -50,6 +50,7 @@ test('listeners keep to the file, and to the defaults for what it leaves out', a
 connections-per-client: 5
 deadlines: { idle: 30s }
 bare-line-ends: refuse
+missing-from: leave
 auth-without-tls: loopback
 `,
   })
@@ -63,6 +64,7 @@ auth-without-tls: loopback
     hops: 50,
     deadlines: { command: 300_000, message: 600_000, idle: 30_000, age: 600_000 },
     bareLineEnds: 'refuse',
+    missingFrom: 'leave',
     authWithoutTls: 'loopback',
   })
 })
