@@ -35,12 +35,19 @@ function createContext(): Context {
     print: (text) => void process.stdout.write(text),
     complain: (text) => void process.stderr.write(text),
     drained,
-    input: process.stdin,
+    // Asked for by few commands, and dear to set up.
+    get input() {
+      return process.stdin
+    },
     columns: process.stdout.isTTY ? process.stdout.columns : undefined,
-    interactive: process.stdin.isTTY && process.stderr.isTTY,
+    get interactive() {
+      return process.stdin.isTTY && process.stderr.isTTY
+    },
     clock: systemClock,
     signal: stop.signal,
-    who: process.env['SUDO_USER'] ?? userName(),
+    get who() {
+      return process.env['SUDO_USER'] ?? userName()
+    },
     uid: process.getuid?.() ?? 0,
     version: version(),
     places: () => {

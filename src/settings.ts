@@ -4,8 +4,8 @@
 
 import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { isIP } from 'node:net'
 import { closest } from './base/closest.ts'
+import { ipVersion } from './base/network.ts'
 import { readRefused, REFUSED_BY_DEFAULT } from './delivery/guard.ts'
 import { configInForce, SHIPPED, type ConfigPlaces } from './policy/config.ts'
 import * as values from './values.ts'
@@ -282,7 +282,7 @@ function withoutRedis({ redis, redisReplicas, content, durability, roles }: Sett
 
 function doubts(settings: Settings): string[] {
   const { hostname: name } = settings
-  const isFull = /^[^.]+(\.[^.]+)+$/.test(name) && isIP(name) === 0
+  const isFull = /^[^.]+(\.[^.]+)+$/.test(name) && ipVersion(name) === 0
   const partial = `WAYPOST_HOSTNAME: "${name}" is no fully qualified name; many servers refuse mail from such an EHLO, set a name that resolves to this machine`
   return [...(isFull ? [] : [partial]), ...passedBy(settings)]
 }

@@ -2,7 +2,7 @@
 
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
-import { isIP } from 'node:net'
+import { ipVersion } from './base/network.ts'
 import { parseDuration, parseSize } from './base/units.ts'
 import { parseAddress, type Address } from './mail/address.ts'
 import { readAddress, type RedisAddress } from './queue/bullmq/address.ts'
@@ -67,9 +67,9 @@ export function readPath(text: string): string | undefined {
 
 export function readServer(text: string): string | undefined {
   if (text === '') return undefined
-  if (isIP(text) !== 0) return isIP(text) === 6 ? `[${text}]:53` : `${text}:53`
+  if (ipVersion(text) !== 0) return ipVersion(text) === 6 ? `[${text}]:53` : `${text}:53`
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+)):(\d{1,5})$/.exec(text)
-  if (match === null || isIP(match[1] ?? match[2]!) === 0)
+  if (match === null || ipVersion(match[1] ?? match[2]!) === 0)
     throw new Error(`"${text}" is no resolver, write its address and port such as 127.0.0.1:53`)
   return text
 }

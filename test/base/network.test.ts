@@ -2,7 +2,15 @@
 
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { matchNetworks, networkOf, parseNetwork, reached, unmap } from '../../src/base/network.ts'
+import { isIP } from 'node:net'
+import {
+  ipVersion,
+  matchNetworks,
+  networkOf,
+  parseNetwork,
+  reached,
+  unmap,
+} from '../../src/base/network.ts'
 
 const cases: [network: string, address: string, inside: boolean][] = [
   ['127.0.0.0/8', '127.1.2.3', true],
@@ -78,4 +86,39 @@ test('nothing a stranger sends makes it throw', () => {
       (text) => void [unmap(text), reached(text), networkOf(text)],
     ),
   )
+})
+
+test('what is an address is what Node says is one', () => {
+  const near = fc.oneof(
+    fc.ipV4(),
+    fc.ipV6(),
+    fc.ipV4().map((four) => `::ffff:${four}`),
+    fc.string({ unit: fc.constantFrom(...'0123459af:.%x g\0'.split('')), maxLength: 45 }),
+    fc
+      .tuple(
+        fc.ipV6(),
+        fc.string({ unit: fc.constantFrom(...'0f:.%/]\0'.split('')), maxLength: 4 }),
+      )
+      .map((two) => two.join('')),
+  )
+  fc.assert(
+    fc.property(near, (text) => {
+      expect(ipVersion(text)).toBe(isIP(text))
+    }),
+    { numRuns: 2000 },
+  )
+  for (const text of [
+    'fe80::1%eth0',
+    'fe80::1%',
+    '::',
+    '::1::',
+    '1:2:3:4:5:6:7:8',
+    ':1',
+    '1:',
+    '::1.2.3',
+    '::01.2.3.4',
+    '00001::',
+    '::1\0',
+  ])
+    expect([text, ipVersion(text)]).toEqual([text, isIP(text)])
 })
