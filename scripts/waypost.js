@@ -1,6 +1,6 @@
 #!/usr/bin/env -S node --max-semi-space-size=64
 // The command `waypost`. Plain JavaScript that an older Node can read: it finds the Node that the
-// relay needs and runs src/cli.ts in a checkout, or dist/cli.js where it was installed.
+// relay needs and runs src/cli.ts in a checkout, or dist/cli.cjs where it was installed.
 //
 // The flag above gives new objects room to die before they are copied: a message is short-lived, and
 // with the default much of it was moved twice. It costs less CPU and, as it turned out, less memory.
@@ -14,7 +14,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 const NEEDED = [24, 15]
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const source = join(root, 'src', 'cli.ts')
-const program = existsSync(source) ? source : join(root, 'dist', 'cli.js')
+const program = existsSync(source) ? source : join(root, 'dist', 'cli.cjs')
 // In a checkout `npm ci` brings one; where the package was installed, one may stand beside it.
 const home = dirname(root)
 const isInstalled = basename(home) === 'node_modules'

@@ -2,11 +2,11 @@
 // loaded only by the commands that run it.
 
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { runCommands } from './admin/commands.ts'
 import type { Context } from './admin/context.ts'
 import { systemClock } from './base/clock.ts'
+import { version } from './base/package.ts'
 import { redisPlace } from './engine.ts'
 import { configInForce } from './policy/config.ts'
 import { configPlaces, readSettings, TABLE } from './settings.ts'
@@ -26,9 +26,13 @@ for (const stream of [process.stdout, process.stderr])
 if (!isRelay)
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
 
-process.exitCode = await runCommands(words, createContext())
-// A log whose reader has stopped would keep the process for ever.
-if (isRelay && process.stdout.writableLength > 0) process.exit()
+void run()
+
+async function run(): Promise<void> {
+  process.exitCode = await runCommands(words, createContext())
+  // A log whose reader has stopped would keep the process for ever.
+  if (isRelay && process.stdout.writableLength > 0) process.exit()
+}
 
 function createContext(): Context {
   return {
@@ -79,9 +83,4 @@ async function drained(): Promise<void> {
 async function startRelay(): Promise<number> {
   const { runRelay } = await import('./main.ts')
   return runRelay(readSettings(process.env))
-}
-
-function version(): string {
-  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(text) as { version: string }).version
 }

@@ -1,11 +1,11 @@
 // Builds the parts, and is the picture of the whole. Parts go down in the opposite order of their
 // start: no new mail, attempts finish, the queue closes, the log says its last line.
 
-import { readFileSync } from 'node:fs'
 import { startControl } from './admin/control.ts'
 import { startAdmin } from './admin/http.ts'
 import { formatListener, picture, type Status } from './admin/picture.ts'
 import { systemClock, type Clock } from './base/clock.ts'
+import { version } from './base/package.ts'
 import { stopSignal } from './base/stop.ts'
 import { createOutbound } from './delivery/outbound.ts'
 import { startDelivery, type DeliveryPart } from './delivery/delivery.ts'
@@ -28,11 +28,7 @@ import type { LeaseTime } from './queue/bullmq/time.ts'
 import type { About, Queue } from './queue/port.ts'
 import { configPlaces, type Environment, type Settings } from './settings.ts'
 
-export const VERSION = (
-  JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-    version: string
-  }
-).version
+export const VERSION = version()
 
 /** What is not ours to decide: time, chance, the environment, where the log goes. */
 export interface World {

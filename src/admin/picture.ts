@@ -2,6 +2,7 @@
 // what decides, and how to send a first message.
 
 import { relative } from 'node:path'
+import { IS_CHECKOUT } from '../base/package.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { EngineStatus, Role } from '../queue/port.ts'
 import { wrap } from './wrap.ts'
@@ -59,7 +60,7 @@ export function picture(
 }
 
 // `npx waypost` elsewhere than in a checkout would fetch a stranger's package.
-const COMMAND = import.meta.filename.endsWith('.ts') ? './waypost' : 'waypost'
+const COMMAND = IS_CHECKOUT ? './waypost' : 'waypost'
 
 // From a folder far away the whole path is easier to read than a row of `../`.
 function nearest(path: string): string {

@@ -5,12 +5,10 @@ import { existsSync } from 'node:fs'
 import { chown, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { makeFolder } from '../base/folder.ts'
+import { besideCode, IS_CHECKOUT, ROOT } from '../base/package.ts'
 
 /** In a checkout its top folder; `npm run build` puts a copy beside what it compiles. */
-export const SHIPPED = join(
-  import.meta.dirname,
-  import.meta.filename.endsWith('.ts') ? '../..' : '../shipped',
-)
+export const SHIPPED = IS_CHECKOUT ? ROOT : besideCode('', 'shipped')
 
 export interface ConfigPlaces {
   /** Where an operator's own configuration is, or would be written. */

@@ -8,7 +8,9 @@ import { join } from 'node:path'
 import { RedisConnection } from 'bullmq'
 import type { Redis } from 'ioredis'
 
-const FOLDER = join(import.meta.dirname, 'lua')
+import { besideCode } from '../../base/package.ts'
+
+const FOLDER = besideCode('queue/bullmq/lua', 'lua')
 /** What moves jobs in our steps: BullMQ's scripts, and how many keys each uses. */
 export const SCRIPTS = {
   addDelayedJob: 6,

@@ -1,10 +1,9 @@
-// Starts the two threads and speaks with them. TypeScript leaves the names of worker files as
-// they are, so the extension is that of this file: `.ts` in a checkout, `.js` when compiled.
+// Starts the two threads and speaks with them.
 
 import { once } from 'node:events'
-import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 
+import { besideCode } from '../../base/package.ts'
 import { QueueError } from '../port.ts'
 import type {
   Count,
@@ -19,8 +18,6 @@ import type {
 import type { StoreOptions } from './store.ts'
 import type { FromReader, FromWorker, Opened, ToReader } from './wire.ts'
 
-const EXTENSION = extname(import.meta.filename)
-
 export interface Writer {
   readonly worker: Worker
   readonly opened: Opened
@@ -30,7 +27,7 @@ export interface Writer {
 
 /** Rejects with the reason when the store cannot be opened. */
 export async function startWriter(options: StoreOptions): Promise<Writer> {
-  const worker = new Worker(new URL(`./worker${EXTENSION}`, import.meta.url), {
+  const worker = new Worker(besideCode('queue/sqlite/worker.ts', 'worker.cjs'), {
     workerData: options,
   })
   const [first] = (await once(worker, 'message')) as [FromWorker]
@@ -119,8 +116,8 @@ export class ReaderThread {
   }
 
   #start(): Worker {
-    const url = new URL(`./reader-thread${EXTENSION}`, import.meta.url)
-    const worker = new Worker(url, { workerData: { folder: this.#folder } })
+    const file = besideCode('queue/sqlite/reader-thread.ts', 'reader-thread.cjs')
+    const worker = new Worker(file, { workerData: { folder: this.#folder } })
     worker.on('message', (answer: FromReader) => this.#answered(answer))
     worker.on('error', (error) => this.#failAll(error))
     worker.on('exit', () => this.#failAll(new QueueError('closed', 'The queue is closed')))
