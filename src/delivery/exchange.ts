@@ -96,7 +96,8 @@ export class Exchange implements Listener {
     this.#step = 'mail'
     let commands = mailCommand(this.#transaction, this.#offers)
     if (this.#offers.pipelining) {
-      for (const one of this.#transaction.recipients) commands += rcptCommand(one, this.#offers)
+      const { recipients, smtpUtf8 } = this.#transaction
+      for (const one of recipients) commands += rcptCommand(one, this.#offers, smtpUtf8)
       commands += 'DATA\r\n'
     }
     this.#dialogue.say(commands, 'mail')
@@ -120,7 +121,7 @@ export class Exchange implements Listener {
 
   #sayRcpt(): void {
     const recipient = this.#transaction.recipients[this.#next]!
-    this.#dialogue.say(rcptCommand(recipient, this.#offers), 'rcpt')
+    this.#dialogue.say(rcptCommand(recipient, this.#offers, this.#transaction.smtpUtf8), 'rcpt')
   }
 
   #heardRcpt(reply: Reply): void {

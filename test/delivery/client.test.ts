@@ -400,6 +400,33 @@ test('SIZE, BODY and DSN parameters are said where they are offered', async () =
   connection.destroy()
 })
 
+const LONG = 'ü'.repeat(100)
+const ORCPT: [orcpt: string, offers: string[], smtpUtf8: boolean, said: string][] = [
+  ['utf-8;ü@x.example', ['DSN', 'SMTPUTF8', '8BITMIME'], true, ' ORCPT=utf-8;ü@x.example'],
+  ['utf-8;ü@x.example', ['DSN', 'SMTPUTF8'], false, ' ORCPT=utf-8;\\x{FC}@x.example'],
+  ['UTF-8;ü\\x{2B}ö@x.example', ['DSN'], false, ' ORCPT=utf-8;\\x{FC}\\x{2B}\\x{F6}@x.example'],
+  [
+    'utf-8;日\u00a0本@x.example',
+    ['DSN'],
+    false,
+    ' ORCPT=utf-8;\\x{65E5}\\x{A0}\\x{672C}@x.example',
+  ],
+  ['utf-8;\\x{FC}@x.example', ['DSN'], false, ' ORCPT=utf-8;\\x{FC}@x.example'],
+  ['rfc822;b+2B@x.example', ['DSN'], false, ' ORCPT=rfc822;b+2B@x.example'],
+  [`utf-8;${LONG}@x.example`, ['DSN'], false, ''],
+  ['ü', ['DSN'], false, ''],
+]
+for (const [orcpt, offers, smtpUtf8, words] of ORCPT)
+  for (const pipelining of [true, false])
+    test(`${orcpt.slice(0, 30)} to ${offers.join(' ')} is said as "${words}" (${pipelining})`, async () => {
+      await using mx = await startMx({ offers: pipelining ? [...offers, 'PIPELINING'] : offers })
+      const connection = await callTo(mx)
+      const address = parseAddress('bo@far.example')!
+      await connection.send({ ...mail({ smtpUtf8 }), recipients: [{ n: 0, address, orcpt }] })
+      expect(mx.taken[0]?.commands[1]).toBe(`RCPT TO:<bo@far.example>${words}`)
+      connection.destroy()
+    })
+
 test('no parameter is said where nothing is offered', async () => {
   await using mx = await startMx({ offers: [] })
   const connection = await callTo(mx)
