@@ -2,8 +2,8 @@
 // is said about a value is said here, so that every mistake reads alike:
 // `relay.yaml:12: "port": is "x", should be a whole number from 1 to 65535`.
 
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
-import type { Document, ErrorCode, Node, YAMLError } from 'yaml'
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml'
+import type { Document, ErrorCode, Node } from 'yaml'
 import type { Findings } from './findings.ts'
 import type { At } from './policy.ts'
 
@@ -28,7 +28,7 @@ export interface Entry {
   readonly value: Place
 }
 
-/** The whole of a file; `undefined` when it is empty, or no YAML, which is then reported. */
+/** The whole of a file; `undefined` when it is empty or `[]`, or no YAML, which is then reported. */
 export function parseFile(name: string, text: string, findings: Findings): Place | undefined {
   const lines = new LineCounter()
   // Keys are compared by `entriesOf`, which can say where the first one stands.
@@ -39,11 +39,11 @@ export function parseFile(name: string, text: string, findings: Findings): Place
     uniqueKeys: false,
   })
   const file: File = { name, document, lines, findings }
-  const troubles = [...document.errors, ...document.warnings]
+  const troubles = [...troublesOf(document, text), ...signsOf(document)]
   reportTroubles(file, troubles)
   if (troubles.length > 0 || document.contents === null) return undefined
   const place = placeOf(file, document.contents, '')
-  return isEmpty(place) ? undefined : place
+  return isEmpty(place) || isEmptyList(place) ? undefined : place
 }
 
 /** Reports what the value is and what it should be. */
@@ -71,6 +71,11 @@ export function scalarOf(place: Place): string | number | boolean | undefined {
 
 export function isEmpty(place: Place): boolean {
   return place.node === undefined || (isScalar(place.node) && place.node.value === null)
+}
+
+/** `[]`: none, said in so many words. */
+function isEmptyList(place: Place): boolean {
+  return isSeq(place.node) && place.node.items.length === 0
 }
 
 /** How many items or keys it has. */
@@ -102,20 +107,79 @@ export function entriesOf(place: Place): Entry[] | undefined {
   return entries
 }
 
+/** What keeps a file from being read, and where in it. */
+interface Trouble {
+  readonly text: string
+  readonly offset: number
+}
+
 // One mistake often leads to several on its line: the first is the one to mend.
-function reportTroubles(file: File, troubles: readonly YAMLError[]): void {
+function reportTroubles(file: File, troubles: readonly Trouble[]): void {
   const told = new Set<At>()
-  for (const { code, message, pos } of troubles) {
-    const at = atOffset(file, pos[0])
-    if (!told.has(at)) file.findings.error(at, `is no YAML: ${HINTS[code] ?? message}`)
+  for (const { text, offset } of troubles) {
+    const at = atOffset(file, offset)
+    if (!told.has(at)) file.findings.error(at, `is no YAML: ${text}`)
     told.add(at)
   }
 }
 
+function troublesOf({ errors, warnings }: Document, text: string): Trouble[] {
+  const found = [...errors, ...warnings]
+  const ofSigns = found.flatMap(({ code, pos: [offset] }) => {
+    const sign = OF_SIGNS.has(code) ? signBefore(text, offset) : undefined
+    return sign === undefined ? [] : [{ text: quoteIt(sign), offset }]
+  })
+  // A sign that should be in quotes leads to others, also on the lines below it.
+  if (ofSigns.length > 0) return ofSigns
+  return found.map(({ code, message, pos: [offset] }) => ({ text: HINTS[code] ?? message, offset }))
+}
+
 // What the library says in words of its own programmers.
 const HINTS: Partial<Record<ErrorCode, string>> = {
-  BAD_ALIAS: "what begins with * should be in quotes, such as '*' or '*.x.example'",
   MULTIPLE_DOCS: 'should be one document, without "---" between rules',
+}
+
+const OF_SIGNS: ReadonlySet<ErrorCode> = new Set([
+  'BAD_ALIAS',
+  'BAD_DIRECTIVE',
+  'BAD_SCALAR_START',
+  'TAG_RESOLVE_FAILED',
+] as const)
+
+/** What YAML reads as more than text where a value begins with it; here, or earlier on the line. */
+function signBefore(text: string, offset: number): string | undefined {
+  const line = text.slice(text.lastIndexOf('\n', offset - 1) + 1, offset + 1)
+  const signs = line.match(/(?<![^\s[{,:-])[*&!@`%,|>](?!.*(?<![^\s[{,:-])[*&!@`%,|>])/)
+  return signs?.[0]
+}
+
+function quoteIt(sign: string): string {
+  const example = sign === '*' ? "'*' or '*.x.example'" : `'${sign}x'`
+  return `what begins with ${sign} should be in quotes, such as ${example}`
+}
+
+// Signs that YAML takes without a word: an alias of nothing reads as empty, an anchor that nobody
+// names and a lone `!` are dropped, and the rest of the text is taken for the whole.
+function signsOf(document: Document): Trouble[] {
+  const found: Trouble[] = []
+  const named = new Set<string>()
+  const anchors = new Map<string, number>()
+  const add = (sign: string, node: Node): void =>
+    void found.push({ text: quoteIt(sign), offset: node.range?.[0] ?? 0 })
+  visit(document, {
+    Node: (_, node) => {
+      if (isAlias(node)) {
+        named.add(node.source)
+        if (node.resolve(document) === undefined) add('*', node)
+        return
+      }
+      if (node.tag === '!') add('!', node)
+      if (node.anchor !== undefined) anchors.set(node.anchor, node.range?.[0] ?? 0)
+    },
+  })
+  for (const [anchor, offset] of anchors)
+    if (!named.has(anchor)) found.push({ text: quoteIt('&'), offset })
+  return found
 }
 
 function placeOf(file: File, found: Node | null, name: string, at?: At): Place {
