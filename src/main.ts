@@ -72,9 +72,13 @@ export async function startRelay(settings: Settings, world: World = realWorld): 
   if (certificate !== undefined) parts.use(certificate)
   const running: Running = { startedAt: world.clock.now(), listeners: [], phase: 'starting' }
   const status = (): Status => statusOf(settings, running, policies)
-  const engine = { ...world, report: told.report, about: () => aboutOf(settings, running) }
+  const engine = {
+    ...world,
+    report: told.report,
+    about: () => aboutOf(settings, running, policies),
+  }
   const queue = parts.use(await openQueue(settings, engine))
-  told.watch(queue)
+  told.watch({ queue, policies, certificate })
   const shared = { queue, policy, report: told.report, clock: world.clock }
   const { roles } = settings
   const delivery = roles.includes('deliver')
@@ -173,21 +177,31 @@ function noteDoubts({ files, warnings }: Policy, note: Note): void {
   for (const { at, text } of warnings) note('warn', `${at}: ${text}`)
 }
 
+interface Watched {
+  readonly queue: Queue
+  readonly policies: PolicySource
+  readonly certificate: CertificateSource | undefined
+}
+
 interface Told extends AsyncDisposable {
   readonly report: Report
   readonly note: Note
   readonly metrics: Metrics
-  /** From here on a scrape counts what is in the queue. */
-  watch(queue: Queue): void
+  /** From here on a scrape counts what is in the queue, and looks at what this relay goes by. */
+  watch(parts: Watched): void
 }
 
 function openReport(settings: Settings, { clock, output, terminal, watch }: World): Told {
   const format = settings.log === 'auto' ? (terminal ? 'text' : 'json') : settings.log
   const log = createLog({ output, format })
-  let watched: Queue | undefined
+  let watched: Watched | undefined
   const metrics = createMetrics({
     version: VERSION,
-    queue: () => watched,
+    queue: () => watched?.queue,
+    queues: () => watched?.policies.current().queues ?? [],
+    policiesSound: () => watched?.policies.problem() === undefined,
+    certificateEnd: () => watched?.certificate?.end(),
+    now: () => clock.now(),
     droppedLines: () => log.dropped,
   })
   const report = createReport([log, metrics, ...(watch === undefined ? [] : [{ report: watch }])])
@@ -197,7 +211,7 @@ function openReport(settings: Settings, { clock, output, terminal, watch }: Worl
     report,
     note,
     metrics,
-    watch: (queue) => void (watched = queue),
+    watch: (parts) => void (watched = parts),
     [Symbol.asyncDispose]: () => log[Symbol.asyncDispose](),
   }
 }
@@ -303,10 +317,16 @@ function opened({ listeners }: Running): Status['listeners'] {
   return listeners.map(({ scheme, address }) => ({ scheme, ...address }))
 }
 
-function aboutOf(settings: Settings, running: Running): About {
+function aboutOf(
+  settings: Settings,
+  running: Running,
+  policies: Pick<PolicySource, 'problem'>,
+): About {
   const { name, hostname, roles, source = hostname } = settings
   const listeners = opened(running).map(formatListener)
-  return { name, hostname, version: VERSION, roles, sources: [source], listeners }
+  const policyProblem = policies.problem()
+  const about = { name, hostname, version: VERSION, roles, sources: [source], listeners }
+  return policyProblem === undefined ? about : { ...about, policyProblem }
 }
 
 // What Redis is not as it should be says itself what to do.

@@ -11,7 +11,10 @@ export interface AdminOptions {
   readonly port: number
   /** `undefined` when mail is taken; else why not. */
   readonly ready: () => Promise<string | undefined>
-  readonly metrics: { readonly contentType: string; text(): Promise<string> }
+  /** A scrape in the format that the header field Accept prefers. */
+  readonly metrics: {
+    scrape(accept: string): Promise<{ readonly contentType: string; readonly text: string }>
+  }
 }
 
 export interface Admin extends AsyncDisposable {
@@ -73,7 +76,7 @@ async function pageFor(options: AdminOptions, request: IncomingMessage): Promise
     case '/readyz':
       return readiness(await options.ready())
     case '/metrics':
-      return metricsPage(options.metrics)
+      return metricsPage(options.metrics, request.headers.accept)
     default:
       return { status: 404, text: 'Here are /healthz, /readyz and /metrics\n' }
   }
@@ -85,9 +88,10 @@ function readiness(trouble: string | undefined): Page {
     : { status: 503, text: `not ready: ${trouble}\n` }
 }
 
-async function metricsPage(metrics: AdminOptions['metrics']): Promise<Page> {
+async function metricsPage(metrics: AdminOptions['metrics'], accept = ''): Promise<Page> {
   try {
-    return { status: 200, text: await metrics.text(), type: metrics.contentType }
+    const { text, contentType } = await metrics.scrape(accept)
+    return { status: 200, text, type: contentType }
   } catch {
     return { status: 503, text: 'The metrics could not be read\n' }
   }

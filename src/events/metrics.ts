@@ -2,23 +2,37 @@
 // is bounded; label children are made once, because finding one costs more than counting.
 
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { RegistryContentType } from 'prom-client'
 import type { RelayEvent, Report } from '../mail/event.ts'
+import { CAUSES } from '../mail/outcome.ts'
 import { classOf } from '../mail/reply.ts'
-import { gaugeQueue } from './gauges.ts'
+import { gaugeQueue, NO_LABELS } from './gauges.ts'
 import type { Watched } from './gauges.ts'
+import { reasonOf } from './refusal.ts'
 
 export interface MetricsOptions {
   /** The queue, once there is one. */
   readonly queue?: () => Watched | undefined
   readonly droppedLines?: () => number
   readonly version?: string
+  /** Names of the queues that operators have. */
+  readonly queues?: () => readonly string[]
+  /** The policy files are in force as they are; not when they have a mistake. */
+  readonly policiesSound?: () => boolean
+  /** When the certificate of the listeners ends, in milliseconds since 1970. */
+  readonly certificateEnd?: () => number | undefined
+  readonly now?: () => number
 }
 
 export interface Metrics {
   readonly report: Report
+  /** A scrape in the format that the client prefers, by its header field Accept. */
+  scrape(accept?: string): Promise<Scrape>
+}
+
+export interface Scrape {
   readonly contentType: string
-  /** The text of a scrape. */
-  text(): Promise<string>
+  readonly text: string
 }
 
 type Attempted = Extract<RelayEvent, { kind: 'attempted' }>
@@ -32,21 +46,47 @@ const COMMIT_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.
 export function createMetrics(options: MetricsOptions = {}): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
+  for (const name of MISNAMED) registry.removeSingleMetric(name)
   const report = countMessages(registry)
   const reportAttempt = countAttempts(registry)
   const reportEnd = countEnds(registry)
   const reportRest = countRest(registry)
-  gaugeQueue(registry, options.queue ?? (() => undefined))
+  const { queue = () => undefined, queues = () => [], now = Date.now } = options
+  gaugeQueue({ registry, watched: queue, queues, now })
   gaugeSelf(registry, options)
   return {
-    contentType: registry.contentType,
-    text: () => registry.metrics(),
+    scrape: scraperOf(registry),
     report(event) {
       if (event.kind === 'attempted') reportAttempt(event)
       else if (event.kind === 'ended') reportEnd(event)
       else if (event.kind === 'accepted') report(event)
       else reportRest(event)
     },
+  }
+}
+
+// Gauges that are named as counters are: checkers refuse the whole page for them.
+const MISNAMED = [
+  'nodejs_active_resources_total',
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+]
+
+/** The format is the registry's, so one scrape of another format waits for those before it. */
+function scraperOf(registry: Registry): Metrics['scrape'] {
+  let before: Promise<unknown> = Promise.resolve()
+  const scrape = async (open: boolean): Promise<Scrape> => {
+    // Its types say that a registry has one format for ever.
+    const either = registry as Registry<RegistryContentType>
+    either.setContentType(
+      open ? Registry.OPENMETRICS_CONTENT_TYPE : Registry.PROMETHEUS_CONTENT_TYPE,
+    )
+    return { contentType: either.contentType, text: await either.metrics() }
+  }
+  return (accept = '') => {
+    const scraped = before.then(() => scrape(/\bapplication\/openmetrics-text\b/.test(accept)))
+    before = scraped.catch(() => {})
+    return scraped
   }
 }
 
@@ -114,12 +154,20 @@ function countEnds(registry: Registry): (event: Ended) => void {
     buckets: DELIVERY_SECONDS,
     registers,
   })
+  for (const [end, notice] of COMMON) ends.inc({ end, notice }, 0)
   const endOf = children((end: string, notice: string) => ends.labels(end, notice))
   return ({ end, notice, at, acceptedAt }) => {
     endOf(end, notice ?? 'none').inc()
     if (end === 'delivered') latency.observe(Math.max(at - acceptedAt, 0) / 1000)
   }
 }
+
+// Of those that alarms ask for.
+const COMMON = [
+  ['delivered', 'none'],
+  ['bounced', 'sent'],
+  ['expired', 'sent'],
+] as const
 
 type Rest = Exclude<RelayEvent, { kind: 'accepted' | 'attempted' | 'ended' }>
 
@@ -136,9 +184,19 @@ function countRest(registry: Registry): (event: Rest) => void {
   )
   const steered = count('operator_acts', 'Acts of operators on the queue', 'act')
   const suspended = count('suspensions', 'Times that a site or lane was suspended', 'cause')
-  const refused = count('refusals', 'Commands of clients that were refused', 'command')
+  const refused = count(
+    'refusals',
+    'Commands of clients that were refused, by command and why',
+    'command',
+    'reason',
+  )
   const logins = count('logins', 'Attempts to log in', 'result')
   const notes = count('notes', 'What the relay had to say of itself', 'level')
+  // From zero on, or the first of a kind would be no increase.
+  for (const cause of CAUSES) suspended.inc({ cause }, 0)
+  for (const act of ACTS) steered.inc({ act }, 0)
+  for (const result of ['ok', 'failed']) logins.inc({ result }, 0)
+  for (const level of ['info', 'warn', 'error']) notes.inc({ level }, 0)
   return (event) => {
     switch (event.kind) {
       case 'connection':
@@ -154,7 +212,10 @@ function countRest(registry: Registry): (event: Rest) => void {
       case 'suspended':
         return suspended.inc({ cause: event.cause })
       case 'refused':
-        return refused.inc({ command: knownCommand(event.command) }, event.times ?? 1)
+        return refused.inc(
+          { command: knownCommand(event.command), reason: reasonOf(event) },
+          event.times ?? 1,
+        )
       case 'login':
         return logins.inc({ result: event.ok ? 'ok' : 'failed' })
       case 'note':
@@ -163,6 +224,7 @@ function countRest(registry: Registry): (event: Rest) => void {
   }
 }
 
+const ACTS = ['hold', 'release', 'retry', 'refuse', 'cancel']
 const COMMANDS = ['CONNECT', 'EHLO', 'HELO', 'STARTTLS', 'AUTH', 'MAIL', 'RCPT', 'DATA', 'BDAT']
 
 // The word is a client's: it must not make labels.
@@ -218,16 +280,44 @@ function timeCommits(
   }
 }
 
-function gaugeSelf(registry: Registry, { droppedLines, version }: MetricsOptions): void {
-  const dropped: Gauge = new Gauge({
-    name: 'waypost_log_lines_dropped',
+function gaugeSelf(registry: Registry, options: MetricsOptions): void {
+  const { droppedLines = () => 0, policiesSound = () => true, certificateEnd, version } = options
+  const registers: Registry[] = []
+  const dropped = new Counter({
+    name: 'waypost_log_lines_dropped_total',
     help: 'Log lines dropped because the reader of the log was too slow',
-    registers: [],
-    collect: () => dropped.set(droppedLines?.() ?? 0),
+    registers,
+    collect() {
+      this.reset()
+      this.inc(droppedLines())
+    },
   })
-  registry.registerMetric(dropped)
-  const registers = [registry]
-  const info = { name: 'waypost_info', help: 'The version', labelNames: ['version'], registers }
+  const sound = new Gauge({
+    name: 'waypost_policies_sound',
+    help: 'Whether the policy files are in force: 1, or 0 while they have a mistake and those before them are',
+    registers,
+    collect() {
+      this.set(policiesSound() ? 1 : 0)
+    },
+  })
+  const certificate = new Gauge({
+    name: 'waypost_certificate_end_timestamp_seconds',
+    help: 'When the certificate of the listeners ends, in seconds since 1970; absent without one',
+    labelNames: NO_LABELS,
+    registers,
+    collect() {
+      this.reset()
+      const end = certificateEnd?.()
+      if (end !== undefined) this.set({}, end / 1000)
+    },
+  })
+  for (const each of [dropped, sound, certificate]) registry.registerMetric(each)
+  const info = {
+    name: 'waypost_info',
+    help: 'The version',
+    labelNames: ['version'],
+    registers: [registry],
+  }
   new Gauge(info).set({ version: version ?? 'unknown' }, 1)
 }
 

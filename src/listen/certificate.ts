@@ -1,6 +1,7 @@
 // The certificate of the listeners, from its two files. Read anew when they change; a pair that
 // does not fit is reported and the old one stays.
 
+import { X509Certificate } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { createSecureContext } from 'node:tls'
 import type { Clock } from '../base/clock.ts'
@@ -17,6 +18,8 @@ export interface Pair {
 
 export interface CertificateSource extends Disposable {
   current(): Pair
+  /** When it ends, in milliseconds since 1970. */
+  end(): number
   onChange(listener: (pair: Pair) => void): void
 }
 
@@ -51,6 +54,7 @@ export async function watchCertificate(
   let cancel = clock.after(LOOK, next)
   return {
     current: () => pair,
+    end: () => new X509Certificate(pair.cert).validToDate.getTime(),
     onChange: (listener) => void listeners.push(listener),
     [Symbol.dispose]() {
       stopped = true

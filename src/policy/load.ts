@@ -112,6 +112,7 @@ function createPolicy(
     credentials: (destination) => parts.credentials.get(destination),
     signing: (from) => signing(parts.signer, from),
     limits: (hosts) => limits(parts.shaper, hosts),
+    queues: [...queues.keys()],
     queue: (name) => queues.get(name) ?? otherwise,
   }
 }

@@ -119,6 +119,8 @@ export interface Policy {
     readonly missing: boolean
   }[]
   readonly warnings: readonly Finding[]
+  /** Names of the queues that have a file. */
+  readonly queues: readonly string[]
   readonly users: readonly User[]
   mayRelay(request: RelayRequest): RelayVerdict
   user(name: string): User | undefined
@@ -141,5 +143,13 @@ export interface PolicySource extends AsyncDisposable {
   current(): Policy
   /** The config folder that it was read from. */
   folder(): string
+  /** What is wrong with the files of now, while those before them stay in force. */
+  problem(): PolicyProblem | undefined
   onChange(listener: (policy: Policy) => void): void
+}
+
+export interface PolicyProblem {
+  readonly since: number
+  /** Each mistake with file and line, on a line of its own. */
+  readonly text: string
 }

@@ -11,7 +11,7 @@ import type { Cancel, Clock } from '../base/clock.ts'
 import { PolicyError } from './findings.ts'
 import { load } from './load.ts'
 import type { Loaded } from './load.ts'
-import type { Policy, PolicySource } from './policy.ts'
+import type { Policy, PolicyProblem, PolicySource } from './policy.ts'
 import type { Environment } from './secret.ts'
 
 export interface Pace {
@@ -67,6 +67,7 @@ class Watch implements PolicySource {
   readonly #pace: Pace
   readonly #listeners: ((policy: Policy) => void)[] = []
   #policy: Policy
+  #problem: PolicyProblem | undefined
   #folder: string
   #files: readonly string[]
   #seen: string
@@ -102,6 +103,10 @@ class Watch implements PolicySource {
 
   folder(): string {
     return this.#folder
+  }
+
+  problem(): PolicyProblem | undefined {
+    return this.#problem
   }
 
   onChange(listener: (policy: Policy) => void): void {
@@ -141,10 +146,17 @@ class Watch implements PolicySource {
     this.#files = loaded.files
     this.#listen()
     const { policy, findings } = loaded
-    if (policy === undefined) return this.#onProblem(new PolicyError(folder, findings))
+    if (policy === undefined) return this.#fail(new PolicyError(folder, findings))
+    this.#problem = undefined
     this.#policy = policy
     this.#folder = folder
     for (const listener of this.#listeners) listener(policy)
+  }
+
+  #fail(error: PolicyError): void {
+    const since = this.#problem?.since ?? this.#pace.clock.now()
+    this.#problem = { since, text: error.message }
+    this.#onProblem(error)
   }
 
   /** Something has changed, and two looks agree on what. */

@@ -326,6 +326,8 @@ export interface About {
   readonly sources: readonly string[]
   /** Where it takes mail in: "smtp://0.0.0.0:2525". */
   readonly listeners: readonly string[]
+  /** Its policy files have a mistake, and it goes by those before them. */
+  readonly policyProblem?: { readonly since: number; readonly text: string }
 }
 
 /** A process that shares the queue. */
@@ -354,6 +356,8 @@ export interface EngineStatus {
   readonly isRelaxed: boolean
   /** Why no mail is taken now, for people. */
   readonly trouble?: string
+  /** Bytes free where the queue is, and how many must be for mail to be taken. */
+  readonly disk?: { readonly free: number; readonly reserve: number }
   /** For how many milliseconds more nothing is delivered, because storage was restarted. */
   readonly calm?: number
   /** What the server says of itself, by its own names. */

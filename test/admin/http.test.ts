@@ -3,7 +3,9 @@ import { connect } from 'node:net'
 import { expect, test } from 'vitest'
 import { startAdmin } from '../../src/admin/http.ts'
 
-const METRICS = { contentType: 'text/plain; version=0.0.4', text: async () => 'waypost_info 1\n' }
+const METRICS = {
+  scrape: async () => ({ contentType: 'text/plain; version=0.0.4', text: 'waypost_info 1\n' }),
+}
 const PLACE = { host: '127.0.0.1', port: 0 }
 
 test('health, readiness and metrics are there, and nothing else', async () => {
@@ -30,7 +32,7 @@ test('a relay that takes no mail is alive and not ready, and says why', async ()
 })
 
 test('metrics that cannot be read are a 503, not a crash', async () => {
-  const metrics = { ...METRICS, text: () => Promise.reject(new Error('the queue is closed')) }
+  const metrics = { scrape: () => Promise.reject(new Error('the queue is closed')) }
   await using admin = await startAdmin({ ...PLACE, ready: async () => undefined, metrics })
   expect((await fetch(`${admin.url}/metrics`)).status).toBe(503)
   expect((await fetch(`${admin.url}/metrics`)).status).toBe(503)

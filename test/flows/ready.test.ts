@@ -1,7 +1,9 @@
 // When the relay takes mail, and what it says of itself while it does not: too little free space,
 // and its end. Also who counts as local.
 
+import { writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { MessageId } from '../../src/queue/port.ts'
 import { Talk } from '../listen/world.ts'
@@ -19,12 +21,36 @@ test.skipIf(ON_REDIS)(
     await using talk = await greeted(relay)
     expect(await talk.say('MAIL FROM:<ana@near.example>')).toMatch(/^452 4\.3\.1 /)
     expect(await talk.say('NOOP')).toMatch(/^250 /)
-    expect(await readiness(relay)).toEqual([
-      503,
-      'not ready: Free space is under WAYPOST_DISK_RESERVE: no mail is taken\n',
-    ])
+    const [code, why] = await readiness(relay)
+    expect(code).toBe(503)
+    expect(why).toMatch(
+      /^not ready: Free space is under WAYPOST_DISK_RESERVE: no mail is taken; [\d.]+[KMGT]B free, and 878\.9TB should be\n$/,
+    )
+    const told = relay.events.filter((event) => event.kind === 'note' && event.level === 'error')
+    expect(told).toHaveLength(1)
+    expect(told[0]).toMatchObject({ text: why.slice('not ready: '.length, -1) })
   },
 )
+
+test('metrics say whether the policies are sound, which queues there are, and when a certificate ends', async () => {
+  await using relay = await startRelay({ environment: ADMIN })
+  const metrics = async (): Promise<string> => {
+    const response = await fetch(`${relay.real.status().admin}/metrics`)
+    return response.text()
+  }
+  const text = await metrics()
+  expect(text).toContain('waypost_policies_sound 1\n')
+  expect(text).toContain('waypost_oldest_seconds{state="waiting",queue="default"} 0\n')
+  expect(text).toContain('waypost_suspended_sites{cause="login"} 0\n')
+  expect(text).not.toMatch(/^waypost_certificate_end|_active_handles_total/m)
+  await writeFile(join(relay.folder, 'policies/relay.yaml'), '- alow: everybody\n')
+  await relay.holds(() =>
+    relay.events.some((event) => event.kind === 'note' && event.level === 'error'),
+  )
+  expect(await metrics()).toContain('waypost_policies_sound 0\n')
+  const [process] = await relay.real.queue.processes()
+  if (!ON_REDIS) expect(process!.policyProblem!.text).toContain('relay.yaml:1')
+})
 
 test('a relay that stops lets transactions finish, and leaves what it accepts to the next start', async () => {
   await using mx = await startMx({}, MX_PLACE)

@@ -37,6 +37,7 @@ export function testPolicy(
     listen: { ...RULES, ...changes.rules },
     files: [],
     warnings: [],
+    queues: ['default'],
     users: [],
     mayRelay: () => allow,
     user: () => undefined,

@@ -65,13 +65,17 @@ test('a version with a mistake is told once, the old one stays, and mending it i
   await using source = await watchPolicy(folder.path, {}, (error) => problems.push(error), LOOKS)
   await folder.write('listen.yaml', 'recipients: many')
   await until(() => expect(problems).toHaveLength(1))
+  const since = source.problem()!.since
+  expect(source.problem()!.text).toContain('listen.yaml:1')
   expect(String(problems[0])).toContain('listen.yaml:1: "recipients": is "many"')
   await folder.write('queues/urgent.yaml', 'priority: 1')
   await until(() => expect(problems).toHaveLength(2))
+  expect(source.problem()!.since).toBe(since)
   expect(source.current().listen.recipients).toBe(5)
   await folder.write('listen.yaml', 'recipients: 6')
   await until(() => expect(source.current().listen.recipients).toBe(6))
   expect(problems).toHaveLength(2)
+  expect(source.problem()).toBeUndefined()
 })
 
 test('a changed key is noticed, and so is a key that comes later', async () => {

@@ -11,6 +11,7 @@ import { DatabaseSync } from 'node:sqlite'
 
 import { expect, test } from 'vitest'
 
+import type { RelayEvent } from '../../src/mail/event.ts'
 import type { Queue } from '../../src/queue/port.ts'
 import { openSqliteQueue } from '../../src/queue/sqlite/queue.ts'
 import type { SqliteOptions } from '../../src/queue/sqlite/queue.ts'
@@ -215,6 +216,36 @@ test('under the reserve of free space nothing is accepted, and settling goes on'
   free = 1000
   clock.pass(1000)
   await expect.poll(() => outcomeOf(queue.accept(mail))).toBe('done')
+})
+
+test('that the reserve of free space is crossed is told once each way, and at the start', async () => {
+  await using world = await openWorld()
+  let free = 100
+  const told: string[] = []
+  const report = (event: RelayEvent): void => {
+    if (event.kind === 'note') told.push(`${event.level}: ${event.text}`)
+  }
+  const space = async () => ({ free, total: 100_000 })
+  const queue = await world.open({ diskReserve: 500, space, report })
+  const look = async (now: number): Promise<boolean> => {
+    free = now
+    world.clock.pass(1000)
+    await queue.engine()
+    return queue.refuses() === 'full'
+  }
+  const under = 'error: Free space is under WAYPOST_DISK_RESERVE: no mail is taken;'
+  expect(told).toEqual([`${under} 100B free, and 500B should be`])
+  expect(await look(300)).toBe(true)
+  // A little above: the next message would cross it again.
+  expect(await look(505)).toBe(true)
+  expect(told).toHaveLength(1)
+  expect(await look(2000)).toBe(false)
+  expect(await look(400)).toBe(true)
+  expect(told.slice(1)).toEqual([
+    'info: Mail is taken again: 2KB free, and 500B should be',
+    `${under} 400B free, and 500B should be`,
+  ])
+  expect((await queue.engine()).disk).toEqual({ free: 400, reserve: 500 })
 })
 
 test('history is forgotten when it is old, and what still waits is not', async () => {

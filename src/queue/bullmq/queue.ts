@@ -3,6 +3,7 @@
 // atomic, and shares its round trip with others.
 
 import type { Clock } from '../../base/clock.ts'
+import { formatSize } from '../../base/units.ts'
 import type { Destination } from '../../mail/destination.ts'
 import type { Report } from '../../mail/event.ts'
 import { FreshMail } from '../fresh.ts'
@@ -162,7 +163,9 @@ class BullmqQueue implements Queue {
     await link.open()
     await this.#claiming.wakes.listen(link.hearing, `${caller.prefix}/wake`, caller.me)
     const failed = (error: unknown): void => this.#failed(error)
-    const watch = (this.#watch = new Watch(link, this.#options.wish, clock))
+    const watch = (this.#watch = new Watch(link, this.#options.wish, clock, (full) =>
+      this.#crossed(full),
+    ))
     this.#beat.start(this.#length / 6, failed)
     this.#chores = new Chores({
       link,
@@ -395,6 +398,15 @@ class BullmqQueue implements Queue {
   #heard({ woken, told }: Answer): void {
     for (const text of told) this.#report(eventOf(String(text)))
     if (woken.length > 0) this.#claiming.wakes.heard(woken.map(String))
+  }
+
+  #crossed(isFull: boolean): void {
+    const { usedMemory, maxMemory } = this.#link.facts
+    const [used, most] = [this.#watch?.used ?? usedMemory, this.#watch?.most ?? maxMemory]
+    const figures = `it uses ${formatSize(used)} of ${formatSize(most)}`
+    if (isFull)
+      this.#note('error', `Redis is at 80 % of its maxmemory: no mail is taken; ${figures}`)
+    else this.#note('info', `Mail is taken again: Redis has room; ${figures}`)
   }
 
   // That Redis is away has been told.

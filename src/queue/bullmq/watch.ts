@@ -25,8 +25,16 @@ export class Watch {
   #most: number
   #full = false
   #lack: string | undefined
+  #crossed: (isFull: boolean) => void
 
-  constructor(link: Link, wish: DurabilityWish, clock: Clock) {
+  /** @param crossed called each time that mail is taken no more, or again, and when it is not from the start */
+  constructor(
+    link: Link,
+    wish: DurabilityWish,
+    clock: Clock,
+    crossed: (isFull: boolean) => void = () => {},
+  ) {
+    this.#crossed = crossed
     this.#link = link
     this.#wish = wish
     this.#clock = clock
@@ -87,6 +95,9 @@ export class Watch {
 
   #judge(): void {
     const part = this.#most === 0 ? 0 : this.#used / this.#most
-    this.#full = part >= (this.#full ? ROOM : FULL)
+    const full = part >= (this.#full ? ROOM : FULL)
+    if (full === this.#full) return
+    this.#full = full
+    this.#crossed(full)
   }
 }

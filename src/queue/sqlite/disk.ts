@@ -9,6 +9,8 @@ import type { Clock } from '../../base/clock.ts'
 
 const GIGABYTE = 1024 ** 3
 const FRESH = 1000
+/** Above the reserve by so much mail is taken again, or each message would cross it anew. */
+const ROOM = 1.02
 /** History begins to go this far above the reserve, so that it never causes a 452. */
 const HISTORY_MARGIN = 1.25
 
@@ -25,10 +27,12 @@ export async function spaceOf(folder: string): Promise<Space> {
 export class Disk {
   #space: Space
   #askedAt: number
-  #asking = false
-  #reserve: number
+  #asking: Promise<void> | undefined
+  #full = false
+  #crossed: (isFull: boolean) => void = () => {}
   #clock: Clock
   #ask: () => Promise<Space>
+  readonly reserve: number
   /** Bytes that are free inside our own files. */
   spare: () => Promise<number> = () => Promise.resolve(0)
 
@@ -37,19 +41,35 @@ export class Disk {
     this.#clock = clock
     this.#space = space
     this.#askedAt = clock.now()
-    this.#reserve = reserve ?? Math.min(GIGABYTE, space.total / 20)
+    this.reserve = reserve ?? Math.min(GIGABYTE, space.total / 20)
     this.#ask = ask
   }
 
+  get free(): number {
+    return this.#space.free
+  }
+
   get isFull(): boolean {
-    if (Math.abs(this.#clock.now() - this.#askedAt) >= FRESH && !this.#asking) void this.#refresh()
-    return this.#space.free < this.#reserve
+    if (!this.#isFresh) void this.#refresh()
+    this.#judge()
+    return this.#full
+  }
+
+  /** Tells each time that the reserve is crossed, and now when less is free. */
+  watch(crossed: (isFull: boolean) => void): void {
+    this.#crossed = crossed
+    this.#judge()
+  }
+
+  /** Resolves when what is known is of now. */
+  async known(): Promise<void> {
+    if (!this.#isFresh) await this.#refresh()
   }
 
   /** Whether there is so little room, by a look of now, that history has to give way. */
   async isShort(): Promise<boolean> {
     await this.#refresh()
-    return this.#space.free < this.#reserve * HISTORY_MARGIN
+    return this.#space.free < this.reserve * HISTORY_MARGIN
   }
 
   /** So much was written since. */
@@ -57,16 +77,29 @@ export class Disk {
     this.#space = { ...this.#space, free: this.#space.free - bytes }
   }
 
-  async #refresh(): Promise<void> {
-    this.#asking = true
+  get #isFresh(): boolean {
+    return Math.abs(this.#clock.now() - this.#askedAt) < FRESH
+  }
+
+  #judge(): void {
+    const full = this.#space.free < this.reserve * (this.#full ? ROOM : 1)
+    if (full === this.#full) return
+    this.#full = full
+    this.#crossed(full)
+  }
+
+  #refresh(): Promise<void> {
+    return (this.#asking ??= this.#look().finally(() => (this.#asking = undefined)))
+  }
+
+  async #look(): Promise<void> {
     try {
       const [space, spare] = await Promise.all([this.#ask(), this.spare()])
       this.#space = { ...space, free: space.free + spare }
       this.#askedAt = this.#clock.now()
+      this.#judge()
     } catch {
       // A folder that cannot be asked cannot be written either: the commit says so.
-    } finally {
-      this.#asking = false
     }
   }
 }

@@ -6,6 +6,7 @@ import { hostname } from 'node:os'
 
 import type { Clock } from '../../base/clock.ts'
 import { makeFolder } from '../../base/folder.ts'
+import { formatSize } from '../../base/units.ts'
 import { formatAddress } from '../../mail/address.ts'
 import type { Destination } from '../../mail/destination.ts'
 import type { Report } from '../../mail/event.ts'
@@ -143,6 +144,7 @@ class SqliteQueue implements Queue {
     for (const row of opened.told) report(eventOf(row))
     worker.on('error', (cause) => this.#lost(cause))
     parts.disk.spare = () => this.#batches.call(['spare'], Number)
+    parts.disk.watch((isFull) => this.#crossed(isFull))
     // The alarm of what is due already, or will be.
     this.#batches.call(['tick'], nothing).catch(nothing)
   }
@@ -335,13 +337,15 @@ class SqliteQueue implements Queue {
   }
 
   async engine(): Promise<EngineStatus> {
-    const trouble = 'Free space is under WAYPOST_DISK_RESERVE: no mail is taken'
+    const { disk } = this.#parts
+    await disk.known()
     return {
       engine: 'sqlite',
       at: this.#options.folder,
       durability: 'every message is synced to disk before its 250',
       isRelaxed: false,
-      ...(this.refuses() === undefined ? {} : { trouble }),
+      disk: { free: disk.free, reserve: disk.reserve },
+      ...(this.refuses() === undefined ? {} : { trouble: under(disk) }),
     }
   }
 
@@ -360,6 +364,13 @@ class SqliteQueue implements Queue {
   #steered(act: Act, what: string, steered: Steered, { who, why }: OperatorAct): Steered {
     this.#report({ kind: 'steered', at: this.#clock.now(), act, what, ...steered, who, why })
     return steered
+  }
+
+  #crossed(isFull: boolean): void {
+    const { disk } = this.#parts
+    const level = isFull ? 'error' : 'info'
+    const text = isFull ? under(disk) : `Mail is taken again: ${figures(disk)}`
+    this.#report({ kind: 'note', at: this.#clock.now(), level, text })
   }
 
   #checkSpace(): void {
@@ -443,3 +454,11 @@ function parcelsOf(mails: readonly NewMail[], rows: readonly ReturnType<typeof m
 }
 
 const NONE: never[] = []
+
+function under(disk: Disk): string {
+  return `Free space is under WAYPOST_DISK_RESERVE: no mail is taken; ${figures(disk)}`
+}
+
+function figures({ free, reserve }: Disk): string {
+  return `${formatSize(Math.max(0, free))} free, and ${formatSize(reserve)} should be`
+}
