@@ -8,6 +8,9 @@ import type { Signing, SigningKey } from '../policy/policy.ts'
 const WIDTH = 76
 const FOLD = '\r\n '
 
+/** The canonicalization of the body; that of the header is always relaxed. */
+export type BodyForm = 'relaxed' | 'simple'
+
 export interface Claims {
   readonly signing: Signing
   readonly key: SigningKey
@@ -15,14 +18,15 @@ export interface Claims {
   readonly time: number
   /** The folded value of `h=`. */
   readonly names: string
+  readonly form: BodyForm
   readonly bodyHash: string
 }
 
 /** The field up to and with `b=`, as it is before it is signed. */
-export function unsignedField({ signing, key, time, names, bodyHash }: Claims): string {
+export function unsignedField({ signing, key, time, names, form, bodyHash }: Claims): string {
   const origin = fold(['s=' + key.selector + ';', `t=${time};`], ` d=${signing.domain};`)
   return (
-    `DKIM-Signature: v=1; a=${key.algorithm}; c=relaxed/relaxed;\r\n${origin}` +
+    `DKIM-Signature: v=1; a=${key.algorithm}; c=relaxed/${form};\r\n${origin}` +
     `${FOLD}h=${names};${FOLD}bh=${bodyHash};${FOLD}b=`
   )
 }

@@ -1,13 +1,20 @@
-// DKIM signing (RFC 6376, 8463): relaxed/relaxed, RSA-SHA256 and Ed25519 in one pass over the
-// body. What is returned is put on top of the content; the content itself is never touched.
+// DKIM signing (RFC 6376, 8463): relaxed/relaxed but for a few bodies (dkim-simple.ts), RSA-SHA256 and
+// Ed25519 in one pass over the body. What is returned is put on top of the content; the content itself is never touched.
 // Private keys work in Node's thread pool, so that everything else goes on meanwhile.
 
 import { hash, sign as signBytes } from 'node:crypto'
 import { parseHeader, type Header } from '../mail/header.ts'
 import type { Signing, SigningKey } from '../policy/policy.ts'
 import { BodyHash, hashBody } from './dkim-body.ts'
-import { foldNames, relaxUnsigned, signedField, unsignedField } from './dkim-field.ts'
+import {
+  foldNames,
+  relaxUnsigned,
+  signedField,
+  unsignedField,
+  type BodyForm,
+} from './dkim-field.ts'
 import { signedFields } from './dkim-header.ts'
+import { SimpleBody, SimpleWish } from './dkim-simple.ts'
 
 type Chunks = () => AsyncIterable<Uint8Array>
 type Signed = (error: Error | null, field: string) => void
@@ -19,26 +26,45 @@ const LONGEST_HEADER = 1024 * 1024
 export function sign(content: Buffer | Chunks, signing: Signing, now: number): Promise<Buffer> {
   if (!Buffer.isBuffer(content)) return signStream(content, signing, now)
   const header = parseHeader(content)
-  return signWithAll(header, hashBody(content.subarray(header.bodyStart)), signing, now)
+  const body = content.subarray(header.bodyStart)
+  if (new SimpleWish().look(body).granted)
+    return signWithAll(header, 'simple', new SimpleBody().update(body).digest(), signing, now)
+  return signWithAll(header, 'relaxed', hashBody(body), signing, now)
 }
 
 async function signStream(content: Chunks, signing: Signing, now: number): Promise<Buffer> {
   const body = new BodyHash()
+  const wish = new SimpleWish()
   let top = Buffer.alloc(0)
   let header: Header | undefined
   for await (const chunk of content()) {
     const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
     if (header !== undefined) {
       body.update(bytes)
+      wish.look(bytes)
       continue
     }
     top = Buffer.concat([top, bytes])
     if (!hasWholeHeader(top)) continue
     header = parseHeader(top)
     body.update(top.subarray(header.bodyStart))
+    wish.look(top.subarray(header.bodyStart))
   }
   if (header === undefined) return sign(top, signing, now) // it ended within its header
-  return signWithAll(header, body.digest(), signing, now)
+  if (!wish.granted) return signWithAll(header, 'relaxed', body.digest(), signing, now)
+  return signWithAll(header, 'simple', await hashSimple(content, header.bodyStart), signing, now)
+}
+
+// Seldom wanted, and known only at the end: so the content is read once more.
+async function hashSimple(content: Chunks, bodyStart: number): Promise<string> {
+  const body = new SimpleBody()
+  let skip = bodyStart
+  for await (const chunk of content()) {
+    const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+    body.update(bytes.subarray(skip))
+    skip = Math.max(0, skip - bytes.length)
+  }
+  return body.digest()
 }
 
 function hasWholeHeader(top: Buffer): boolean {
@@ -47,12 +73,13 @@ function hasWholeHeader(top: Buffer): boolean {
 
 function signWithAll(
   header: Header,
+  form: BodyForm,
   bodyHash: string,
   signing: Signing,
   now: number,
 ): Promise<Buffer> {
   const { names, canonical } = signedFields(header.fields)
-  const common = { signing, time: Math.floor(now / 1000), names: foldNames(names), bodyHash }
+  const common = { signing, time: Math.floor(now / 1000), names: foldNames(names), form, bodyHash }
   const { keys } = signing
   return new Promise((resolve, reject) => {
     const done: string[] = []

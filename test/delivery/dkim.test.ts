@@ -43,6 +43,13 @@ const CASES: [name: string, message: string][] = [
   ['a body of empty lines', `${TOP}\r\n\r\n\r\n\r\n`],
   ['a body of white space', `${TOP}\r\n \t \r\n\t\r\n  \r\n`],
   ['a body of white space without a line end', `${TOP}\r\n \t `],
+  ['a body of white space behind an empty line', `${TOP}\r\n\r\n \r\n\r\n`],
+  ['a body with a form feed', `${TOP}\r\nOne.\x0c\r\n \x0c \t two.  \r\n\r\n\r\n`],
+  ['a form feed at the end of a body without a line end', `${TOP}\r\nOne.\r\n\x0c`],
+  [
+    'a large body with a form feed at its end',
+    `${TOP}\r\n${'One.  \t\r\n\r\n'.repeat(20_000)}\x0c\r\n`,
+  ],
   ['no final CRLF', `${TOP}\r\nHi.`],
   ['no final CRLF and white space at the end', `${TOP}\r\nHi. \t`],
   ['empty lines at the end', `${TOP}\r\nHi.\r\n\r\n\r\n`],
@@ -200,6 +207,23 @@ describe('what is signed', () => {
     expect(tags.get('c')).toBe('relaxed/relaxed')
     expect(tags.get('d')).toBe('example.com')
     expect(tags.has('l')).toBe(false)
+  })
+
+  test('a body that rspamd hashes otherwise under relaxed is hashed under simple, and no other', async () => {
+    const form = async (body: string): Promise<string | undefined> =>
+      (await tagsOf(`${TOP}\r\n${body}`)).get('c')
+    for (const body of [' \r\n', ' ', '\t\r\n \r\n', '\r\n \r\n', 'a\x0cb\r\n', '\x0c'])
+      expect([body, await form(body)]).toEqual([body, 'relaxed/simple'])
+    for (const body of [
+      '',
+      '\r\n',
+      '\r\n\r\n',
+      ' a\r\n',
+      'a\x0bb\r\n',
+      '\xa0\r\n',
+      ` ${'\r\n'.repeat(9)}x`,
+    ])
+      expect([body, await form(body)]).toEqual([body, 'relaxed/relaxed'])
   })
 
   test('lines are short, and a hostile header does not change that', async () => {
