@@ -70,41 +70,77 @@ export type KeyMatch =
   | { readonly kind: 'matches'; readonly note?: string }
   | { readonly kind: 'missing' | 'differs' | 'revoked' | 'wrong'; readonly note: string }
 
-/** Do the TXT records at a selector's name publish this key? */
+/** Do the TXT records at a selector's name publish this key, in a form that verifiers can read? */
 export function matchRecords(key: KeyObject, records: readonly string[]): KeyMatch {
-  const [record, ...others] = records.filter((text) => !/^\s*v\s*=\s*(?!DKIM1\b)/.test(text))
+  const [record, ...others] = records.filter((text) => !isForeign(text))
   if (record === undefined) return { kind: 'missing', note: 'there is no DKIM record' }
   if (others.length > 0)
     return { kind: 'wrong', note: `there are ${records.length} records, and there must be one` }
   const tags = readTags(record)
   if (tags.get('p') === '') return { kind: 'revoked', note: 'p= is empty: the key is revoked' }
+  const capital = ['V', 'K', 'P'].find((name) => tags.has(name))
+  if (capital !== undefined)
+    return { kind: 'wrong', note: `${capital}= is no tag: write ${capital.toLowerCase()}=` }
+  const version = tags.get('v') ?? 'DKIM1'
+  if (version !== 'DKIM1') return { kind: 'wrong', note: `v=${version}, should be v=DKIM1;` }
+  if (!tags.has('p')) return { kind: 'wrong', note: 'there is no p= in the record' }
   const kind = key.asymmetricKeyType === 'ed25519' ? 'ed25519' : 'rsa'
   const published = tags.get('k') ?? 'rsa'
   if (published !== kind) return { kind: 'wrong', note: `k=${published}, should be k=${kind}` }
-  if (!isSameKey(key, tags.get('p') ?? ''))
+  const form = formOf(key, tags.get('p') ?? '')
+  if (form === 'another')
     return { kind: 'differs', note: 'p= is another key than the one in the file' }
-  return usable(tags)
+  if (form === 'bare') return { kind: 'wrong', note: `${BARE}: publish "${recordText(key)}"` }
+  const unusable = unusableBy(tags)
+  if (unusable !== undefined) return { kind: 'wrong', note: unusable }
+  if (records.length > 1) return { kind: 'wrong', note: BESIDE }
+  const notes = notesOn(record, tags)
+  return notes.length === 0 ? { kind: 'matches' } : { kind: 'matches', note: notes.join('; ') }
 }
 
-function usable(tags: ReadonlyMap<string, string>): KeyMatch {
+// OpenDKIM never verifies with it, others by chance of the order in which they come.
+const BESIDE =
+  'another TXT record stands at the same name, and there must be one: some verifiers then find no key'
+const BARE =
+  'p= is the key without its algorithm (RSAPublicKey), which four of six verifiers refuse'
+
+/** It says that it is something else, `v=spf1` for example. */
+function isForeign(record: string): boolean {
+  return /^\s*v\s*=(?!\s*DKIM1\b)/.test(record)
+}
+
+function unusableBy(tags: ReadonlyMap<string, string>): string | undefined {
   const hashes = tags.get('h')
   if (hashes !== undefined && !hashes.split(':').includes('sha256'))
-    return { kind: 'wrong', note: `h=${hashes} forbids sha256` }
+    return `h=${hashes} forbids sha256`
   const services = tags.get('s')
   if (services !== undefined && !/(^|:)(\*|email)(:|$)/.test(services))
-    return { kind: 'wrong', note: `s=${services} forbids mail` }
-  const testing = tags.get('t')?.split(':').includes('y') === true
-  return testing
-    ? { kind: 'matches', note: 't=y says that it is only a test' }
-    : { kind: 'matches' }
+    return `s=${services} forbids mail`
+  return undefined
 }
 
-// RSA keys are published as SPKI, or as the bare RSAPublicKey that RFC 6376 names.
-function isSameKey(key: KeyObject, published: string): boolean {
-  if (published === publicPart(key)) return true
-  if (key.asymmetricKeyType !== 'rsa') return false
+/** What some verifiers refuse though RFC 6376 allows it, or that an operator may not mean. */
+function notesOn(record: string, tags: ReadonlyMap<string, string>): string[] {
+  const notes: string[] = []
+  if (tags.get('t')?.split(':').includes('y') === true)
+    notes.push('t=y says that it is only a test')
+  if (/(?:^|;)\s*v(?:\s+=|=\s)/.test(record))
+    notes.push('Exim 4.96 cannot read it: write v=DKIM1 without space around the =')
+  const services = tags.get('s')
+  if (services !== undefined && services.includes(':'))
+    notes.push(`Exim 4.96 and dkimpy refuse s=${services}: write s=email, or leave it out`)
+  const granularity = tags.get('g')
+  if (granularity !== undefined && granularity !== '*')
+    notes.push(`some verifiers refuse g=${granularity}, which is obsolete: leave it out`)
+  return notes
+}
+
+// RFC 6376 3.6.1 names the bare RSAPublicKey; what all publish and read is SPKI.
+function formOf(key: KeyObject, published: string): 'same' | 'bare' | 'another' {
+  if (published === publicPart(key)) return 'same'
+  if (key.asymmetricKeyType !== 'rsa') return 'another'
   const bare = createPublicKey(key).export({ type: 'pkcs1', format: 'der' })
-  return published === bare.toString('base64')
+  return published === bare.toString('base64') ? 'bare' : 'another'
 }
 
 /** RFC 6376 3.2; white space inside a value never means anything in the tags that are read here. */

@@ -73,12 +73,41 @@ test('a record is compared with the key: there, missing, another, revoked, of an
   for (const [records, kind] of cases) expect(matchRecords(key, records).kind).toBe(kind)
 })
 
-test('an RSA key may be published with or without its algorithm', async () => {
+test('a record that most verifiers refuse is wrong, and one that some refuse has a note', async () => {
   const key = await newKey('rsa')
   const { createPublicKey } = await import('node:crypto')
   const bare = createPublicKey(key).export({ type: 'pkcs1', format: 'der' }).toString('base64')
-  expect(matchRecords(key, [`v=DKIM1; p=${bare}`]).kind).toBe('matches')
-  expect(matchRecords(key, [recordText(key)]).kind).toBe('matches')
+  const p = publicPart(key)
+  const record = recordText(key)
+  const folded = p.match(/.{1,40}/g)!.join(' \t')
+  const cases: [records: string[], kind: string, note: RegExp | undefined][] = [
+    [[record], 'matches', undefined],
+    [[`p=${p}`], 'matches', undefined],
+    [[`p=${p}; k=rsa; v=DKIM1`], 'matches', undefined],
+    [[`v=DKIM1; s=email; t=s; h=sha1:sha256; g=*; x=1; p=${folded}`], 'matches', undefined],
+    [[`v=DKIM1; t=y; p=${p}`], 'matches', /only a test/],
+    [[`v= DKIM1; k=rsa; p=${p}`], 'matches', /Exim 4\.96 cannot read it/],
+    [[`v = DKIM1 ; k=rsa; p=${p}`], 'matches', /Exim 4\.96 cannot read it/],
+    [[`v=DKIM1; s=email:tlsrpt; p=${p}`], 'matches', /refuse s=email:tlsrpt/],
+    [[`v=DKIM1; s=tlsrpt : email; p=${p}`], 'matches', /refuse s=tlsrpt:email/],
+    [[`v=DKIM1; g=ana; p=${p}`], 'matches', /refuse g=ana/],
+    [[`v=DKIM1; g=; p=${p}`], 'matches', /refuse g=,/],
+    [[`v=DKIM1; k=rsa; p=${bare}`], 'wrong', /RSAPublicKey.*publish "v=DKIM1; k=rsa; p=/],
+    [[record, 'v=spf1 -all'], 'wrong', /another TXT record/],
+    [['v=spf1 -all', record], 'wrong', /another TXT record/],
+    [[record, 'verification=1'], 'wrong', /2 records/],
+    [[record, record], 'wrong', /2 records/],
+    [[`v=DKIM1; K=rsa; P=${p}`], 'wrong', /K= is no tag: write k=/],
+    [[`v=DKIM1 k=rsa; p=${p}`], 'wrong', /should be v=DKIM1;/],
+    [['v=DKIM1; k=rsa'], 'wrong', /no p=/],
+    [['v=spf1 -all'], 'missing', /no DKIM record/],
+  ]
+  for (const [records, kind, note] of cases) {
+    const match = matchRecords(key, records)
+    expect([records, match.kind]).toEqual([records, kind])
+    if (note === undefined) expect(match).not.toHaveProperty('note')
+    else expect(match.note).toMatch(note)
+  }
 })
 
 test('key check asks DNS for each selector, and says what should be there', async () => {
