@@ -8,6 +8,9 @@ import { CommandError } from './context.ts'
 
 const PATIENCE = 60_000
 const REPLY_LIMIT = 64 * 1024
+/** What else there is to do when the relay wants a login: its rule for loopback fits on such listeners alone. */
+const LOG_IN =
+  '; log in with --user NAME, or add a listener on loopback to WAYPOST_LISTEN (smtp://127.0.0.1:2525), where the shipped relay.yaml needs no login'
 
 export interface Server {
   readonly scheme: 'smtp' | 'submission' | 'submissions'
@@ -99,7 +102,7 @@ class Conversation implements AsyncDisposable {
         this.#received = this.#received.slice(match[0].length)
         const reply = match[0].trim()
         if (Number(match[1]) === hoped) return reply
-        const hint = match[1] === '530' ? '; log in with --user NAME' : ''
+        const hint = match[1] === '530' ? LOG_IN : ''
         throw new CommandError(`The relay answered ${after} with "${reply}"${hint}`)
       }
       if (this.#socket.destroyed || this.#received.length > REPLY_LIMIT)

@@ -2,9 +2,11 @@
 // look up (RFC 6376 3.6.1, RFC 8463 4).
 
 import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto'
-import { chown, mkdir, open, readdir, readFile, stat } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { chown, open, readdir, readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
+import { makeFolder } from '../base/folder.ts'
 import type { SigningKey } from '../policy/policy.ts'
 
 const generate = promisify(generateKeyPair)
@@ -23,16 +25,27 @@ export async function newKey(kind: KeyKind): Promise<KeyObject> {
  */
 export async function storeKey(config: string, name: string, key: KeyObject): Promise<void> {
   const path = join(config, name)
-  const made = await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  try {
+    await write(config, path, key)
+  } catch (cause) {
+    throw new Error(
+      `Cannot write "${path}": ${(cause as Error).message}; run this as a user who may write in "${config}"`,
+      { cause },
+    )
+  }
+}
+
+async function write(config: string, path: string, key: KeyObject): Promise<void> {
+  const made: string[] = []
+  for (let folder = dirname(path); !existsSync(folder); folder = dirname(folder)) made.push(folder)
+  await makeFolder(dirname(path))
   await using file = await open(path, 'wx', 0o600)
   await file.writeFile(key.export({ type: 'pkcs8', format: 'pem' }))
   await file.sync()
   if (process.getuid?.() !== 0) return
   const { uid, gid } = await stat(config)
   await file.chown(uid, gid)
-  if (made === undefined) return
-  for (let folder = dirname(path); folder.startsWith(made); folder = dirname(folder))
-    await chown(folder, uid, gid)
+  for (const folder of made) await chown(folder, uid, gid)
 }
 
 /** The keys in a folder, by their file names: `s2026.pem` has the selector `s2026`. */

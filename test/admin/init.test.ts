@@ -72,6 +72,14 @@ test('key new keeps keys beside the configuration that counts, and names the fil
   expect(made.out).toContain(`${own}/policies/signing.yaml`)
 })
 
+test('key new where nothing can be written says the file, why, and who could', async () => {
+  await waypost('init', { config: SHIPPED, own })
+  await writeFile(join(own, 'keys'), '') // root, who runs tests, is kept out by nothing else
+  const made = await waypost('key new near.example --selector 1', { config: own })
+  expect(made.code).toBe(1)
+  expect(made.err).toMatch(/Cannot write ".*s1\.pem": E.*; run this as a user who may write in "/)
+})
+
 for (const words of ['user remove nobody', 'user password nobody --generate'])
   test(`${words} writes nothing where there is no such user`, async () => {
     const ran = await waypost(words, { config: SHIPPED, own })

@@ -36,7 +36,7 @@ export function addUsers(user: Command, act: Act): void {
   )
     .option(
       '--sender <sender>',
-      'address, domain or *.domain it may send as; again for more',
+      'what it may send as: an address, a domain (that one alone) or *.domain (its subdomains); again for more',
       collect,
     )
     .action(act(add))
