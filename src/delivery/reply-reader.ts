@@ -175,17 +175,19 @@ function replyOf(code: number, text: string): Reply {
   return { code, status, text: text.slice(status.length + 1) }
 }
 
-// RFC 2034: the status stands at the start of every line; a different one stays as text, and so does
-// the code of a line that has another than the last (RFC 5321 4.2.1 forbids it).
+// RFC 2034: the status stands at the start of every line; a different one stays as text. Lines with
+// another code than the last (RFC 5321 4.2.1 forbids them) stand behind the others, as they came.
 function replyOfLines(code: number, lines: readonly Line[]): Reply {
   const status = statusOf(code, lines.find((line) => line.code === code)?.text ?? '')
-  const texts = lines.map((line) => {
-    if (line.code === undefined) return line.text
-    if (line.code !== code) return `${line.code}-${line.text}`
+  const texts: string[] = []
+  const others: string[] = []
+  for (const line of lines) {
     const isPlain = status === undefined || statusOf(code, line.text) !== status
-    return isPlain ? line.text : line.text.slice(status.length + 1)
-  })
-  const text = texts.join('\n')
+    if (line.code === undefined) texts.push(line.text)
+    else if (line.code !== code) others.push(`${line.code}-${line.text}`)
+    else texts.push(isPlain ? line.text : line.text.slice(status.length + 1))
+  }
+  const text = [...texts, ...others].join('\n')
   return status === undefined ? { code, text } : { code, status, text }
 }
 

@@ -249,7 +249,7 @@ test('of two codes to RCPT the last one counts, and all words are kept', async (
   const result = await connection.send(mail())
   expect(result.outcomes.get(0)).toMatchObject({
     kind: 'refused',
-    reply: { code: 553, status: '5.1.1', text: '550-5.1.1 No such user here\ntry another' },
+    reply: { code: 553, status: '5.1.1', text: 'try another\n550-5.1.1 No such user here' },
   })
   connection.destroy()
 })

@@ -61,7 +61,7 @@ const SPOILT: [verb: Verb, script: Script, text: string][] = [
   [
     'greeting',
     { greeting: '220-mx ESMTP\n521 5.7.1 client blocked' },
-    '220-mx ESMTP\nclient blocked',
+    'client blocked\n220-mx ESMTP',
   ],
   [
     'greeting',

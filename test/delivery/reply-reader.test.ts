@@ -26,12 +26,12 @@ const READ: [bytes: string, reply: Reply][] = [
   ['550-5.7.1 No\r\n550 mail\r\n', { code: 550, status: '5.7.1', text: 'No\nmail' }],
   ['550-No\r\n550 5.7.1 mail\r\n', { code: 550, text: 'No\n5.7.1 mail' }],
   ['250-mx\r\n250 SIZE\r\n', { code: 250, text: 'mx\nSIZE' }],
-  ['220-mx\r\n521 5.7.1 Blocked\r\n', { code: 521, status: '5.7.1', text: '220-mx\nBlocked' }],
+  ['220-mx\r\n521 5.7.1 Blocked\r\n', { code: 521, status: '5.7.1', text: 'Blocked\n220-mx' }],
   [
     '550-5.1.1 No such user\r\n553 5.1.1 try another\r\n',
-    { code: 553, status: '5.1.1', text: '550-5.1.1 No such user\ntry another' },
+    { code: 553, status: '5.1.1', text: 'try another\n550-5.1.1 No such user' },
   ],
-  ['250-2.0.0 taken\r\n251 on its way\r\n', { code: 251, text: '250-2.0.0 taken\non its way' }],
+  ['250-2.0.0 taken\r\n251 on its way\r\n', { code: 251, text: 'on its way\n250-2.0.0 taken' }],
   [
     '550-See\r\nhttp://x.example\r\n550 for why\r\n',
     { code: 550, text: 'See\nhttp://x.example\nfor why' },
