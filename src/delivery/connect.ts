@@ -5,6 +5,7 @@ import { connect as dial } from 'node:net'
 import type { Socket } from 'node:net'
 import { steady } from '../base/clock.ts'
 import type { Clock } from '../base/clock.ts'
+import { isImplicit } from '../mail/destination.ts'
 import type { TlsFact } from '../mail/event.ts'
 import { classOf, formatReply } from '../mail/reply.ts'
 import type { Reply } from '../mail/reply.ts'
@@ -62,9 +63,6 @@ async function goInClear(
   if (second.kind === 'in clear') throw new Error('STARTTLS was tried where it was not wanted')
   return second
 }
-
-/** Implicit TLS from the first byte (RFC 8314 3.3): port 465 is for nothing else. */
-const SUBMISSIONS = 465
 
 type Arrival = Connected | { readonly kind: 'in clear'; readonly reason: string }
 type Step = Found | { readonly kind: 'in clear'; readonly reason: string } | undefined
@@ -138,7 +136,7 @@ class Way {
 
   /** Everything between the open socket and MAIL. */
   async #introduce(dialogue: Dialogue, withTls: boolean): Promise<Step> {
-    const implicit = withTls && this.#target.port === SUBMISSIONS
+    const implicit = withTls && isImplicit(this.#target)
     const trouble =
       (implicit ? await this.#secure(dialogue) : undefined) ??
       (await this.#greeting(dialogue)) ??
@@ -149,6 +147,8 @@ class Way {
 
   async #greeting(dialogue: Dialogue): Promise<Step> {
     const said = await dialogue.nextReply('greeting')
+    if (!('code' in said) && this.#tls === undefined && this.#target.port !== SMTP)
+      return { kind: 'loss', stage: 'greeting', loss: unlessTls(said) }
     return unlessSuccess(said, 'greeting')
   }
 
@@ -243,6 +243,16 @@ class Way {
   #fail(found: Found): Connected {
     return { kind: 'failed', outcome: judge(found), fact: this.#fact() }
   }
+}
+
+/** Every MX answers here, and none expects TLS from the first byte. */
+const SMTP = 25
+
+// A server that waits for the first byte of a handshake greets nobody.
+function unlessTls(loss: Loss): Loss {
+  if (loss.kind !== 'timeout') return loss
+  const hint = 'if the port expects TLS from the first byte, its rule in routing.yaml wants'
+  return { ...loss, text: `${loss.text}; ${hint} implicit-tls: true` }
 }
 
 function unlessSuccess(said: Reply | Loss, stage: 'greeting'): Found | undefined {

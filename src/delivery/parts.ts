@@ -28,6 +28,8 @@ export interface Target {
   readonly address: string
   readonly port: number
   readonly tls: TlsLevel
+  /** See `isImplicit`. */
+  readonly implicitTls?: boolean
   readonly source?: string
   readonly credentials?: {
     readonly user: string

@@ -54,9 +54,15 @@ export interface ReachOptions {
 const MOST = 20
 
 /** Connections are shared only where this is the same. */
-export function callKey({ port, tls, credentials }: Call): string {
+export function callKey({ route, port, tls, credentials }: Call): string {
+  const begin = implicitOf(route).implicitTls ?? ''
   const login = credentials === undefined ? '' : `${credentials.user}\0${credentials.password}`
-  return `${port}/${tls}/${login}`
+  return `${port}/${begin}${tls}/${login}`
+}
+
+function implicitOf(route: Route): { readonly implicitTls?: boolean } {
+  if (route.kind === 'mx' || route.implicitTls === undefined) return {}
+  return { implicitTls: route.implicitTls }
 }
 
 export async function reach(
@@ -149,7 +155,8 @@ async function attempt(
   if (outcome !== undefined) return { kind: 'failed', outcome }
   const { port, tls, credentials } = call
   const login = credentials === undefined ? {} : { credentials }
-  const target = { host: host.name, address: address!, port, tls, ...login }
+  const begin = implicitOf(call.route)
+  const target = { host: host.name, address: address!, port, tls, ...begin, ...login }
   const connected = await connect(target, signal)
   if (connected.kind === 'failed' && !signal.aborted) site.avoid(address!, clock.now())
   return connected

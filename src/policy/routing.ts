@@ -5,7 +5,7 @@
 import { isIP } from 'node:net'
 import { parseDomain } from '../mail/address.ts'
 import type { Address } from '../mail/address.ts'
-import { destinationOf, TLS_LEVELS } from '../mail/destination.ts'
+import { destinationOf, isImplicit, TLS_LEVELS } from '../mail/destination.ts'
 import type { Destination, Route } from '../mail/destination.ts'
 import {
   coversAll,
@@ -62,6 +62,10 @@ const VIA = {
   host: required(parsed(hopHost, 'a host name or an IP address'), 'the next hop'),
   port: preset(25, count(1, 65_535), 'its port'),
   tls: preset('opportunistic', oneOf(TLS_LEVELS), 'what is asked of its TLS'),
+  'implicit-tls': optional(
+    truth,
+    'true: TLS from the first byte; false: by STARTTLS; without: true at port 465 alone',
+  ),
   user: optional(text, 'the name to log in with'),
   'password-env': optional(
     placed(parsed(secretName, 'the name of an environment variable')),
@@ -172,8 +176,14 @@ function via(place: Place): RoutingRule['via'] | undefined {
   if (scalarOf(place) !== undefined) return wrong(place, 'mx, or a map with host')
   const value = map(VIA)(place)
   if (value === undefined || !isGuarded(place, value)) return undefined
-  const { host, port, tls, user } = value
-  const hop: Hop = { kind: 'hop', host, port, tls, ...(user === undefined ? {} : { user }) }
+  const { host, port, tls, user, 'implicit-tls': implicit } = value
+  if (implicit === true && tls === 'none')
+    return fault(place, 'has implicit-tls: true and tls: none, should be tls: required or verified')
+  // What is usual at the port is not said again: it is one destination.
+  const usual = implicit === undefined || tls === 'none' || implicit === isImplicit({ port })
+  const begin = usual ? {} : { implicitTls: implicit }
+  const login = user === undefined ? {} : { user }
+  const hop: Hop = { kind: 'hop', host, port, tls, ...begin, ...login }
   const careless = tls !== 'verified' && value['password-without-verification']
   return { hop, secret: value['password-env'], careless }
 }

@@ -204,6 +204,34 @@ test.skipIf(process.getuid?.() !== 0)('port 465 is TLS from the first byte', asy
   expect(mx.heard).toEqual(['EHLO near.example'])
 })
 
+for (const tls of ['opportunistic', 'required', 'verified'] as const) {
+  test(`any port is TLS from the first byte where its rule says so, with tls ${tls}`, async () => {
+    await using mx = await startMx({ certificate, implicit: true })
+    const connected = await call(mx, { tls, implicitTls: true })
+    const verified = tls === 'verified'
+    expect(connected).toMatchObject({ connection: { fact: { tls: { verified } } } })
+    expect(mx.heard).toEqual(['EHLO near.example'])
+  })
+}
+
+test.skipIf(process.getuid?.() !== 0)(
+  'port 465 is as any other where its rule says so',
+  async () => {
+    await using mx = await startMx({ certificate }, { port: 465 })
+    const connected = await call(mx, { tls: 'verified', implicitTls: false })
+    expect(connected).toMatchObject({ connection: { fact: { tls: { verified: true } } } })
+    expect(mx.heard).toContain('STARTTLS')
+  },
+)
+
+test('a port that waits for TLS from the first byte is silent, and the trace says what that may be', async () => {
+  await using mx = await startMx({ certificate, implicit: true })
+  const options = { timeouts: { greeting: 50 } }
+  expect(await call(mx, { tls: 'verified' }, options)).toMatchObject(
+    failedAt('greeting', 'its rule in routing.yaml wants implicit-tls: true'),
+  )
+})
+
 const RISKY: [tls: Target['tls'], waived: boolean, hidden: boolean, sent: boolean][] = [
   ['none', false, false, false],
   ['opportunistic', false, false, false],

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { parseAddress } from '../../src/mail/address.ts'
+import { routeOf } from '../../src/mail/destination.ts'
 import { createFolder, policyOf } from './folder.ts'
 
 const ROUTING = `- { to: [intranet.example, '*.corp.example'], via: { host: 10.0.0.5, port: 2525, tls: none } }
@@ -46,6 +47,23 @@ for (const to of ['a@corp.example', 'a@other.example', 'a@evilfar.example', 'a@[
   test(`${to} has no rule, and so no route`, async () => {
     const policy = await policyOf(FILES)
     expect(policy.route(parseAddress(to)!, undefined)).toBeUndefined()
+  })
+}
+
+const BEGINS: [via: string, destination: string][] = [
+  ['port: 2465, tls: verified, implicit-tls: true', 'hop.example:2465/implicit-verified'],
+  ['port: 2465, tls: verified, implicit-tls: false', 'hop.example:2465/verified'],
+  ['port: 465, tls: verified, implicit-tls: true', 'hop.example:465/verified'],
+  ['port: 465, tls: required', 'hop.example:465/required'],
+  ['port: 465, tls: required, implicit-tls: false', 'hop.example:465/starttls-required'],
+  ['port: 465, tls: none, implicit-tls: false', 'hop.example:465/none'],
+]
+for (const [via, destination] of BEGINS) {
+  test(`{ ${via} } is the destination ${destination}`, async () => {
+    const policy = await policyOf({ 'routing.yaml': `- via: { host: hop.example, ${via} }` })
+    const routing = policy.route(parseAddress('a@b.example')!, undefined)!
+    expect(routing.destination).toBe(destination)
+    expect(routeOf(routing.destination)).toEqual(routing.route)
   })
 }
 
