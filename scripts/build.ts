@@ -4,9 +4,13 @@
 // engine and the configuration that `waypost init` copies go along.
 
 import { cpSync, rmSync } from 'node:fs'
-import { rolldown } from 'rolldown'
 import { copyShipped } from './shipped.ts'
 
+const { rolldown } = await import('rolldown').catch((cause: unknown) => {
+  // npm leaves out what its own Node is too old for, and says so in one warning among hundreds.
+  const write = 'npm install -g --prefix /usr/local node@24, then npm ci'
+  throw new Error(`Cannot build: npm ci ran on a Node before 20.19; write: ${write}`, { cause })
+})
 rmSync('dist', { recursive: true, force: true })
 await using bundle = await rolldown({
   input: {
