@@ -1,7 +1,15 @@
 // scripts/waypost.js under a Node that is too old for the relay: it runs the one that stands beside it, or
 // says what to write. The old one is today's, with another number.
 
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -44,6 +52,22 @@ for (const [where, home, node, advice] of PLACES) {
     )
   })
 }
+
+test('a Node beside it that is too old as well is run once', async () => {
+  install('node_modules/waypost')
+  mkdirSync(join(folder, 'node_modules/node/bin'), { recursive: true })
+  symlinkSync(process.execPath, join(folder, 'node_modules/node/bin/node'))
+  const { code, err } = await waypost('node_modules/waypost')
+  expect([code, err]).toEqual([1, expect.stringMatching(/^waypost needs Node .*node@24\n$/)])
+})
+
+test('a checkout that cannot be written to runs all the same', async () => {
+  install('waypost')
+  write('waypost/src/cli.ts', "const said: string = 'ran'\nconsole.log(said)\n")
+  write('waypost/node_modules', 'a file where the folder should be')
+  const script = join(folder, 'waypost/scripts/waypost.js')
+  expect(await run(process.execPath, [script])).toMatchObject({ code: 0, out: 'ran\n', err: '' })
+})
 
 test('a Node that is nobody’s package is not run', async () => {
   install('src/waypost')

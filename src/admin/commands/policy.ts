@@ -2,7 +2,6 @@
 
 import type { Command } from 'commander'
 import { printable } from '../../base/escape.ts'
-import { checkPolicy } from '../../policy/load.ts'
 import type { Context } from '../context.ts'
 import { jsonLine } from '../plain.ts'
 import { command, type Act } from '../program.ts'
@@ -18,6 +17,7 @@ export function addPolicy(policy: Command, act: Act): void {
 
 async function check(context: Context, options: { json?: true }): Promise<number> {
   const { config } = context.places()
+  const { checkPolicy } = await import('../../policy/load.ts')
   const findings = await checkPolicy(config, context.environment)
   const errors = findings.filter(({ level }) => level === 'error').length
   for (const finding of findings) {

@@ -13,8 +13,6 @@ import {
   WAITING,
   type FilterOptions,
 } from '../filter.ts'
-import { notFound, traceOf } from '../lookup.ts'
-import { describeSubmitter } from '../explain.ts'
 import { holdsOn, optionOf } from '../holds.ts'
 import { formatEntries, jsonEntries, suspensionsByLane } from '../listing.ts'
 import { optionOf as option, readCount } from '../options.ts'
@@ -115,6 +113,7 @@ async function showMessage(
   options: { json?: true },
 ): Promise<number> {
   await using reader = await openReader(context)
+  const { notFound, traceOf } = await import('../lookup.ts')
   const trace = await traceOf(reader, id)
   if (trace === undefined) throw notFound(id)
   const accepted = trace.facts.find((fact) => fact.kind === 'accepted')
@@ -125,7 +124,7 @@ async function showMessage(
   }
   const now = context.clock.now()
   context.print(`Message ${printable(trace.id)}\n`)
-  const envelope = accepted === undefined ? [] : describeEnvelope(accepted, now)
+  const envelope = accepted === undefined ? [] : await describeEnvelope(accepted, now)
   const lines = envelope.flatMap((line) => wrap(line, context.columns, 14))
   context.print(lines.map((line) => `${line}\n`).join(''))
   const stops = trace.suspended.map((each) => [each.lane, each] as const)
@@ -134,7 +133,11 @@ async function showMessage(
   return 0
 }
 
-function describeEnvelope(accepted: Extract<Fact, { kind: 'accepted' }>, now: number): string[] {
+async function describeEnvelope(
+  accepted: Extract<Fact, { kind: 'accepted' }>,
+  now: number,
+): Promise<string[]> {
+  const { describeSubmitter } = await import('../explain.ts')
   const { envelope, deliveries } = accepted
   const lines = [
     ['accepted', `${isoSeconds(accepted.at)} (${relative(accepted.at, now)})`],

@@ -9,7 +9,7 @@ import { isEnd } from '../../mail/outcome.ts'
 import type { MessageId, ProcessEntry, QueueControl, Trace } from '../../queue/port.ts'
 import { askSecret, readInput } from '../ask.ts'
 import { CommandError, type Context } from '../context.ts'
-import { handIn, type Login, type Server } from '../conversation.ts'
+import type { Login, Server } from '../conversation.ts'
 import { explainNow, onTerminal, Story } from '../explain.ts'
 import { optionOf, readText, readTime } from '../options.ts'
 import { jsonFact, jsonNow } from '../plain.ts'
@@ -51,6 +51,7 @@ async function send(context: Context, to: string[], options: SendOptions): Promi
   const login = await loginOf(context, options)
   const server = serverOf(listeners, login)
   const content = compose(from, recipients, options, context.clock.now(), hostname)
+  const { handIn } = await import('../conversation.ts')
   const reply = await handIn(server, { from, to: recipients, content }, login)
   const id = /queued as ([\w.-]+)/.exec(reply)?.[1] as MessageId | undefined
   if (id === undefined) throw new CommandError(`The relay took it, but said no id: "${reply}"`)

@@ -4,9 +4,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Command } from 'commander'
 import { printable } from '../../base/escape.ts'
-import { addUser, changePassword, removeUser } from '../../policy/edit.ts'
-import { loadPolicy } from '../../policy/load.ts'
-import { hashPassword } from '../../policy/password.ts'
 import { askSecret, readInput } from '../ask.ts'
 import { CommandError, type Context } from '../context.ts'
 import { collect } from '../options.ts'
@@ -61,7 +58,8 @@ function addPassword(command: Command): Command {
 async function add(context: Context, name: string, options: AddOptions): Promise<number> {
   const senders = options.sender ?? []
   const password = await passwordOf(context, name, options)
-  const hash = await hashPassword(password)
+  const hash = await hashOf(password)
+  const { addUser } = await import('../../policy/edit.ts')
   await addUser(await ownConfig(context), name, hash, senders)
   const made = options.generate === true ? password : undefined
   if (options.json === true) context.print(jsonLine({ name, senders, password: made }))
@@ -80,7 +78,8 @@ function shown(password: string | undefined): string {
 
 async function change(context: Context, name: string, options: PasswordOptions): Promise<number> {
   const password = await passwordOf(context, name, options)
-  const hash = await hashPassword(password)
+  const hash = await hashOf(password)
+  const { changePassword } = await import('../../policy/edit.ts')
   await changePassword(await configWith(context, name), name, hash)
   const made = options.generate === true ? password : undefined
   if (options.json === true) context.print(jsonLine({ name, password: made }))
@@ -92,8 +91,14 @@ async function change(context: Context, name: string, options: PasswordOptions):
 async function configWith(context: Context, name: string): Promise<string> {
   const { config, own } = context.places()
   if (config === own) return own
+  const { loadPolicy } = await import('../../policy/load.ts')
   const { users } = await loadPolicy(config, context.environment)
   return users.some((user) => user.name === name) ? ownConfig(context) : config
+}
+
+async function hashOf(password: string): Promise<string> {
+  const { hashPassword } = await import('../../policy/password.ts')
+  return hashPassword(password)
 }
 
 // Long enough for a phrase, short enough to hash.
@@ -125,6 +130,7 @@ function acceptable(password: string): string {
 
 async function list(context: Context, options: { json?: true }): Promise<number> {
   const { config } = context.places()
+  const { loadPolicy } = await import('../../policy/load.ts')
   const { users } = await loadPolicy(config, context.environment)
   if (options.json === true) {
     for (const { name, senders, at } of users)
@@ -140,6 +146,7 @@ async function list(context: Context, options: { json?: true }): Promise<number>
 }
 
 async function remove(context: Context, name: string, options: { json?: true }): Promise<number> {
+  const { removeUser } = await import('../../policy/edit.ts')
   await removeUser(await configWith(context, name), name)
   context.print(options.json === true ? jsonLine({ name }) : printable(`Removed "${name}"`) + '\n')
   return 0
