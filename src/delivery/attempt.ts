@@ -1,25 +1,30 @@
 // One try of one delivery: over the connection at hand or a new one, until there is an outcome for
 // every recipient that was asked for. It ends in a settlement and never throws.
 
+import { pause } from '../base/clock.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Report } from '../mail/event.ts'
-import type { Outcome } from '../mail/outcome.ts'
+import { formatPath } from '../mail/address.ts'
+import type { Cause, Outcome } from '../mail/outcome.ts'
 import { formatReply } from '../mail/reply.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Delivery } from '../queue/port.ts'
-import { causeOf } from './cause.ts'
-import type { Health } from './health.ts'
+import { assess, ofConnection, wordsOf } from './assess.ts'
+import type { Assessed } from './assess.ts'
+import type { Health, Met } from './health.ts'
 import type { Notices } from './notices.ts'
 import type { Connection, Transaction, TransactionResult } from './parts.ts'
-import { timeAfter } from './plan.ts'
+import { patienceOf, timeAfter } from './plan.ts'
 import type { Plan } from './plan.ts'
 import type { Prepared } from './prepare.ts'
 import { callKey, reach } from './reach.ts'
 import type { Call, ReachOptions, Reached } from './reach.ts'
+import { isTooManyAtOnce } from './replies.ts'
 import type { ToSettle } from './settle.ts'
 import { all, attempted, ended, factOf, moved, troubled, untried } from './settlements.ts'
 import type { Slot } from './site.ts'
 import type { Sites } from './sites.ts'
+import type { Way } from './way.ts'
 
 export interface AttemptOptions extends ReachOptions {
   readonly sites: Sites
@@ -40,6 +45,21 @@ export interface Made {
 }
 
 type ToSend = Extract<Plan, { kind: 'send' }>
+
+/** What a used connection refused, and how many messages it had carried. */
+interface Asked {
+  readonly refusal: string
+  readonly taken: number
+}
+
+/** So soon after we ended a connection a refusal before MAIL may be the echo of that, in milliseconds. */
+const ECHOES = 2000
+/** How long it is waited for the echo to go, one time and another. */
+const ECHO = [100, 1000]
+/** When it is not known whom a refusal is about, the message is asked for again after this. */
+const ASK_AGAIN = 60_000
+/** After a trouble of all, others of its lane go before the one that met it. */
+const BEHIND = 10_000
 
 export class Attempt {
   #options: AttemptOptions
@@ -83,25 +103,44 @@ export class Attempt {
   }
 
   async #send(prepared: Prepared, plan: ToSend): Promise<Made> {
-    const transaction = this.#transaction(prepared, plan)
+    const { clock, sites } = this.#options
+    const { site } = this.#slot
+    const width = site.learnt.recipients(clock.now())
+    const transaction = this.#transaction(prepared, plan, width)
+    let asked: Asked | undefined
     this.#noteQueue()
     for (;;) {
       const reached = await this.#connection()
       if (reached.kind === 'failed') return this.#unreached(reached, plan)
       const { connection } = reached
-      const before = this.#options.clock.now()
+      const { used, taken } = connection
+      const before = clock.now()
       const result = await connection.send(transaction)
-      this.#slot.site.took(this.#options.clock.now() - before)
-      // A limit between transactions: nothing was tried, and a fresh connection knows no such limit.
-      if (result.connection === 'limit') await this.#options.sites.retire(this.#slot)
-      else return this.#sent(connection, result, plan)
+      site.took(clock.now() - before)
+      const refusal = ofConnection(result, transaction)
+      const isAsked = used && asked === undefined && refusal !== undefined
+      if (isAsked && site.learnt.freshMayHelp(refusal, clock.now())) asked = { refusal, taken }
+      // A limit of the connection: nothing was tried, and a fresh connection knows no such limit.
+      else if (result.connection !== 'limit') {
+        if (asked !== undefined) this.#learn(asked, refusal)
+        return this.#sent(connection, result, plan)
+      }
+      await sites.retire(this.#slot)
     }
+  }
+
+  // What a used connection refused was asked for on a fresh one.
+  #learn({ refusal, taken }: Asked, again: string | undefined): void {
+    const { learnt } = this.#slot.site
+    const now = this.#options.clock.now()
+    if (again === refusal) learnt.freshDidNotHelp(refusal, now)
+    else learnt.wasFull(taken, now)
   }
 
   /** The one at hand where it fits, or a new one. */
   async #connection(): Promise<Reached> {
-    const { sites, clock, signal } = this.#options
-    const { site, connection } = this.#slot
+    const { sites } = this.#options
+    const { connection } = this.#slot
     const key = callKey(this.#call)
     if (connection !== undefined) {
       if (this.#slot.key === key && this.#fits(connection))
@@ -109,24 +148,49 @@ export class Attempt {
       await sites.retire(this.#slot)
     }
     this.#slot.key = key
-    const before = clock.now()
-    const reached = await reach(this.#options, site, this.#call, this.#delivery.last, signal)
+    let reached = await this.#reach()
+    for (const wait of ECHO) {
+      if (!this.#isEcho(reached)) break
+      await pause(this.#options.clock, wait, this.#options.signal)
+      reached = await this.#reach()
+    }
     this.#notes.push(...reached.notes)
-    site.took(reached.kind === 'connected' ? clock.now() - before : Infinity)
     if (reached.kind === 'connected') sites.opened(this.#slot, reached.connection)
     return reached
   }
 
+  async #reach(): Promise<Reached> {
+    const { clock, signal } = this.#options
+    const { site } = this.#slot
+    const before = clock.now()
+    const { trouble } = this.#way()
+    const tlsAnew = trouble.probing && trouble.cause === 'tls'
+    const call = tlsAnew ? { ...this.#call, tlsAnew } : this.#call
+    const reached = await reach(this.#options, site, call, this.#delivery.last, signal)
+    site.took(reached.kind === 'connected' ? clock.now() - before : Infinity)
+    return reached
+  }
+
+  // A server may count a connection for a moment after its end: what it refuses then is the echo of our
+  // own goodbye, and no trouble.
+  #isEcho(reached: Reached): boolean {
+    const { clock, signal } = this.#options
+    if (reached.kind === 'connected' || reached.outcome.scope !== 'site' || signal.aborted)
+      return false
+    return reached.outcome.stage !== 'dns' && clock.now() - this.#slot.site.endedAt < ECHOES
+  }
+
   #fits(connection: Connection): boolean {
-    const { messagesPerConnection } = this.#slot.site.limits
-    if (!connection.usable || connection.taken >= messagesPerConnection) return false
+    const { site } = this.#slot
+    const most = site.messagesPerConnection(this.#options.clock.now())
+    if (!connection.usable || connection.taken >= most) return false
     const { last } = this.#delivery
     return last?.address === undefined || last.address === connection.fact.address
   }
 
   /** No host was to be had. */
   #unreached({ outcome, fact }: Extract<Reached, { kind: 'failed' }>, plan: ToSend): Made {
-    const { clock, signal, health } = this.#options
+    const { clock, signal } = this.#options
     const now = clock.now()
     if (signal.aborted) return { settlement: untried(this.#delivery, now), goOn: false }
     const { site } = this.#slot
@@ -135,54 +199,110 @@ export class Attempt {
       const outcomes = all(plan.recipients, outcome)
       return this.#owed(attempted(this.#delivery, outcomes, attempt, this.#terms(plan), plan))
     }
-    site.fail(this.#slot)
-    health.unreachable(site, plan.retry, formatReply(outcome.reply), causeOf(outcome))
+    this.#suffer(outcome, 'login')
     return { settlement: troubled(this.#delivery, outcome, attempt, now), goOn: false }
   }
 
   #sent(connection: Connection, result: TransactionResult, plan: ToSend): Made {
-    const { clock, health, sites, signal } = this.#options
+    const { clock, sites, signal } = this.#options
     const { site } = this.#slot
     const now = clock.now()
-    const attempt = factOf(
-      this.#startedAt,
-      now,
-      site.name,
-      connection.fact,
-      this.#notes,
-      this.#signed,
-    )
-    const first = firstOf(result)
-    const lost = result.connection === 'lost'
-    if (lost) void sites.retire(this.#slot)
-    if (first?.kind === 'deferred' && first.scope === 'site') {
-      site.fail(this.#slot)
-      health.unreachable(site, plan.retry, formatReply(first.reply), causeOf(first))
-      return { settlement: troubled(this.#delivery, first, attempt, now), goOn: false }
-    }
+    const { fact } = connection
+    const attempt = factOf(this.#startedAt, now, site.name, fact, this.#notes, this.#signed)
+    if (result.width !== undefined) site.learnt.tooWide(result.width, now)
     const ours = this.#stopped || signal.aborted
-    if (!lost || result.outcomes.size === 0) health.well(site)
-    else if (!ours) this.#strike(result, plan)
-    const outcomes = ours ? withoutDeferred(result.outcomes) : result.outcomes
-    const settlement = attempted(this.#delivery, outcomes, attempt, this.#terms(plan), plan)
-    return { ...this.#owed(settlement, connection.offersDsn), goOn: !ours }
+    const assessed = this.#assess(connection, result)
+    if (result.connection === 'lost' || assessed.askAgain === true) void sites.retire(this.#slot)
+    if (!ours) this.#learnOfSite(result, assessed, fact.tlsFailed === undefined ? 'login' : 'tls')
+    const outcomes = ours ? withoutDeferred(assessed.outcomes) : assessed.outcomes
+    const terms = { ...this.#terms(plan), ...this.#askedAgain(assessed, now) }
+    const settlement = attempted(this.#delivery, outcomes, attempt, terms, plan)
+    const goOn = !ours && assessed.trouble === undefined
+    return { ...this.#owed(settlement, connection.offersDsn), goOn }
   }
 
-  #strike(result: TransactionResult, plan: ToSend): void {
+  #assess({ fact }: Connection, result: TransactionResult): Assessed {
+    const { id, envelope } = this.#delivery
+    const view = { named: this.#call.route.kind === 'hop', tlsFailed: fact.tlsFailed !== undefined }
+    const assessed = assess(result, view, ({ stage }) =>
+      this.#way().weigh(id, formatPath(envelope.sender), stage),
+    )
+    return assessed.trouble === undefined ? this.#putOff(assessed) : assessed
+  }
+
+  // One message that is put off at MAIL may have itself to thank for it; several in a row have not.
+  #putOff(assessed: Assessed): Assessed {
+    const { health } = this.#options
+    const { outcomes } = assessed
+    const first = firstOf(outcomes)
+    if (first?.kind !== 'deferred' || first.stage !== 'mail' || first.by !== 'server')
+      return assessed
+    // What is said of the sender's address is said of nobody else.
+    if (first.reply.status?.[2] === '1') return assessed
+    const met = this.#met(first)
+    if (!health.putOff(met, this.#delivery.id, wordsOf(first))) return assessed
+    const trouble = { ...first, scope: 'site' } as const
+    return {
+      outcomes: new Map([...outcomes.keys()].map((n) => [n, trouble])),
+      trouble,
+      isAlike: true,
+    }
+  }
+
+  // Where words alone speak of all, another message should show whether they do.
+  #askedAgain({ trouble, askAgain, isByWords, isAlike }: Assessed, now: number) {
+    if (askAgain === true) return { untriedUntil: now + ASK_AGAIN }
+    if (trouble === undefined || (isByWords !== true && isAlike !== true)) return {}
+    const { site } = this.#slot
+    const { until } = trouble.scope === 'way' ? this.#way().trouble : site.trouble
+    return { untriedUntil: Math.max(now, until) + BEHIND }
+  }
+
+  #learnOfSite(result: TransactionResult, { outcomes, trouble }: Assessed, barred: Cause): void {
     const { health } = this.#options
     const { site } = this.#slot
-    const outcomes = [...result.outcomes.values()]
-    const loss = outcomes.find(({ kind }) => kind === 'deferred' || kind === 'unknown')
+    const way = this.#way()
+    const all = [...outcomes.values()]
+    if (all.some(({ kind }) => kind === 'delivered')) health.took(site, way)
+    if (trouble !== undefined) return this.#suffer(trouble, barred)
+    const loss = all.find(({ kind }) => kind === 'deferred' || kind === 'unknown')
     // What arrived, or was refused, before the server left shows that the site works.
-    if (loss === undefined) return health.well(site)
-    health.lost(site, this.#delivery.id, plan.retry, formatReply(loss.reply))
+    const isStrike = result.connection === 'lost' && loss !== undefined && result.later.length === 0
+    if (isStrike) health.lost(this.#met(loss), this.#delivery.id)
+    else health.well(site, way, this.#startedAt)
   }
 
-  #transaction({ content, prefix }: Prepared, { recipients }: ToSend): Transaction {
+  #suffer(outcome: Outcome, barred: Cause): void {
+    const { health, clock } = this.#options
+    const { site } = this.#slot
+    const met = this.#met(outcome)
+    const isTooMany = isTooManyAtOnce(outcome.reply)
+    if (isBeforeMail(outcome)) {
+      site.fail(this.#slot)
+      if (outcome.scope === 'site' || isTooMany) health.unreachable(met)
+      else health.barred(met, outcome.stage === 'auth' ? 'login' : 'tls')
+    } else if (outcome.scope === 'way') {
+      health.well(site, undefined, clock.now())
+      health.barred(met, barred)
+    } else if (isTooMany) health.tooMany(met)
+    else health.tooFast(met)
+  }
+
+  #met(outcome: Outcome): Met {
+    const patience = patienceOf(this.#delivery, this.#options.policy())
+    return { site: this.#slot.site, way: this.#way(), patience, reason: formatReply(outcome.reply) }
+  }
+
+  #way(): Way {
+    return this.#slot.site.way(callKey(this.#call))
+  }
+
+  #transaction({ content, prefix }: Prepared, plan: ToSend, width: number): Transaction {
     const { sender, smtpUtf8, eightBit, ret, envid } = this.#delivery.envelope
     return {
       sender,
-      recipients,
+      recipients:
+        plan.recipients.length > width ? plan.recipients.slice(0, width) : plan.recipients,
       smtpUtf8,
       eightBit,
       ...(ret === undefined ? {} : { ret }),
@@ -241,7 +361,11 @@ const BROKEN: Outcome = {
   by: 'relay',
 }
 
-function firstOf({ outcomes }: TransactionResult): Outcome | undefined {
+function isBeforeMail({ stage }: Outcome): boolean {
+  return stage !== 'mail' && stage !== 'rcpt' && stage !== 'data' && stage !== 'dot'
+}
+
+function firstOf(outcomes: ReadonlyMap<number, Outcome>): Outcome | undefined {
   for (const outcome of outcomes.values()) return outcome
   return undefined
 }

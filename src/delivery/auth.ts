@@ -7,9 +7,8 @@ import { classOf, formatReply } from '../mail/reply.ts'
 import type { Reply } from '../mail/reply.ts'
 import type { Dialogue } from './dialogue.ts'
 import type { Offers } from './hello.ts'
-import type { Found, Loss } from './judge.ts'
 import { hiderOf } from './hide.ts'
-import type { Target } from './parts.ts'
+import type { Found, Loss, Target } from './parts.ts'
 
 type Credentials = NonNullable<Target['credentials']>
 

@@ -1,14 +1,19 @@
 // A connection that is ready for mail. It carries one transaction at a time, counts what was
-// taken, and knows whether it can still be used. Each transaction ends in an outcome for every
-// recipient; nothing is thrown.
+// taken, and knows whether it can still be used. Each transaction ends in what was found for every
+// recipient; nothing is judged here, and nothing is thrown.
 
 import { needsSmtpUtf8 } from '../mail/address.ts'
 import type { Reply } from '../mail/reply.ts'
 import type { Dialogue } from './dialogue.ts'
 import type { Offers } from './hello.ts'
-import { judge } from './judge.ts'
-import type { Unfit } from './judge.ts'
-import type { Connection, ConnectionFact, Transaction, TransactionResult } from './parts.ts'
+import type {
+  Connection,
+  ConnectionFact,
+  Found,
+  Transaction,
+  TransactionResult,
+  Unfit,
+} from './parts.ts'
 import { Exchange } from './exchange.ts'
 import type { Left } from './exchange.ts'
 
@@ -32,6 +37,10 @@ export class Client implements Connection {
 
   get taken(): number {
     return this.#taken
+  }
+
+  get used(): boolean {
+    return this.#done > 0
   }
 
   get usable(): boolean {
@@ -99,7 +108,7 @@ export class Client implements Connection {
   #overBefore(transaction: Transaction): TransactionResult {
     const { loss, unasked } = this.#dialogue
     this.#dialogue.stop('The server spoke unasked')
-    if (this.#done > 0) return { outcomes: new Map(), later: [], connection: 'limit' }
+    if (this.#done > 0) return { found: new Map(), later: [], connection: 'limit' }
     return lostBefore(transaction, unasked, loss?.text ?? 'The server spoke unasked')
   }
 }
@@ -111,12 +120,7 @@ function needsUtf8(transaction: Transaction): boolean {
 }
 
 function refuse(transaction: Transaction, unfit: Unfit, text: string): TransactionResult {
-  const outcome = judge({ kind: 'unfit', unfit, text })
-  return {
-    outcomes: new Map(transaction.recipients.map(({ n }) => [n, outcome])),
-    later: [],
-    connection: 'ready',
-  }
+  return foundForAll(transaction, { kind: 'unfit', unfit, text }, 'ready')
 }
 
 // A fresh connection that ended before its first MAIL is trouble of the site.
@@ -125,13 +129,17 @@ function lostBefore(
   unasked: Reply | undefined,
   text: string,
 ): TransactionResult {
-  const outcome =
+  const found: Found =
     unasked === undefined
-      ? judge({ kind: 'loss', stage: 'hello', loss: { kind: 'closed', text } })
-      : judge({ kind: 'reply', stage: 'hello', reply: unasked })
-  return {
-    outcomes: new Map(transaction.recipients.map(({ n }) => [n, outcome])),
-    later: [],
-    connection: 'lost',
-  }
+      ? { kind: 'loss', stage: 'hello', loss: { kind: 'closed', text } }
+      : { kind: 'reply', stage: 'hello', reply: unasked }
+  return foundForAll(transaction, found, 'lost')
+}
+
+function foundForAll(
+  { recipients }: Transaction,
+  found: Found,
+  connection: TransactionResult['connection'],
+): TransactionResult {
+  return { found: new Map(recipients.map(({ n }) => [n, found])), later: [], connection }
 }

@@ -14,9 +14,7 @@ import { Client } from './client.ts'
 import { Dialogue } from './dialogue.ts'
 import { hello } from './hello.ts'
 import type { Offers } from './hello.ts'
-import { judge } from './judge.ts'
-import type { Found, Loss } from './judge.ts'
-import type { Connected, ConnectionFact, Target } from './parts.ts'
+import type { Connected, ConnectionFact, Found, Loss, Target } from './parts.ts'
 import { TIMEOUTS } from './timeouts.ts'
 import type { Timeouts } from './timeouts.ts'
 import { createTlsContexts, secure } from './tls.ts'
@@ -47,8 +45,8 @@ export async function connect(target: Target, options: ConnectOptions): Promise<
 }
 
 // A login goes out under TLS or not at all, and so what failed before is tried again.
-function mayRecall({ tls, credentials }: Target): boolean {
-  return tls === 'opportunistic' && credentials === undefined
+function mayRecall({ tls, credentials, tlsAnew }: Target): boolean {
+  return tls === 'opportunistic' && credentials === undefined && tlsAnew !== true
 }
 
 // RFC 7435 3: some protection is better than none, and mail is better than no mail.
@@ -241,7 +239,7 @@ class Way {
   }
 
   #fail(found: Found): Connected {
-    return { kind: 'failed', outcome: judge(found), fact: this.#fact() }
+    return { kind: 'failed', found, fact: this.#fact() }
   }
 }
 

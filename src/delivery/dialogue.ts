@@ -7,7 +7,7 @@ import type { Socket } from 'node:net'
 import type { Clock } from '../base/clock.ts'
 import type { Reply } from '../mail/reply.ts'
 import { Deadline } from './deadline.ts'
-import type { Loss } from './judge.ts'
+import type { Loss } from './parts.ts'
 import { ReplyReader } from './reply-reader.ts'
 import type { Phase, Timeouts } from './timeouts.ts'
 

@@ -1,17 +1,16 @@
 // One transaction on the wire: MAIL, RCPT for each recipient, DATA, content, dot. With PIPELINING
 // the commands are one write and their replies are read in order; else each waits for the one
-// before. Once the dot is written only its reply can say what became of the message.
+// before. Once the dot is written only its reply can say what became of the message. What the server
+// said is handed up as it is: nothing is judged here.
 
-import type { Outcome } from '../mail/outcome.ts'
 import { classOf, formatReply } from '../mail/reply.ts'
 import type { Reply } from '../mail/reply.ts'
 import { mailCommand, rcptCommand } from './commands.ts'
 import type { Dialogue, Listener } from './dialogue.ts'
 import { Dots, wrapContent } from './dots.ts'
 import type { Offers } from './hello.ts'
-import { judge, saysTooMany } from './judge.ts'
-import type { Loss } from './judge.ts'
-import type { Transaction, TransactionResult } from './parts.ts'
+import type { Found, Loss, Transaction, TransactionResult } from './parts.ts'
+import { refusesNumber, saysTooMany } from './replies.ts'
 
 /** In-memory content up to here goes out in one write with its dot. */
 const ONE_WRITE = 64 * 1024
@@ -37,8 +36,9 @@ export class Exchange implements Listener {
   readonly #offers: Offers
   readonly #transaction: Transaction
   readonly #course: Course
-  #outcomes = new Map<number, Outcome>()
+  #found = new Map<number, Found>()
   #later: number[] = []
+  #width: number | undefined
   #accepted = 0
   #step: Step = 'mail'
   /** Index of the recipient whose reply is next. */
@@ -82,9 +82,9 @@ export class Exchange implements Listener {
   }
 
   lost(loss: Loss): void {
-    const closed = loss.kind === 'closed' || loss.kind === 'failed'
-    if (closed && this.#isBetween()) return this.#endAtLimit()
-    this.#decideRest(judge({ kind: 'loss', stage: this.#stage(), loss }))
+    const isClosed = loss.kind === 'closed' || loss.kind === 'failed'
+    if (isClosed) return this.#heardEnd({ kind: 'loss', stage: this.#stage(), loss })
+    this.#findRest({ kind: 'loss', stage: this.#stage(), loss })
     this.#end('lost')
   }
 
@@ -113,7 +113,7 @@ export class Exchange implements Listener {
   #heardMail(reply: Reply): void {
     this.#step = 'rcpt'
     this.#open = classOf(reply) === 'success'
-    if (!this.#open) this.#decideRest(judge({ kind: 'reply', stage: 'mail', reply }))
+    if (!this.#open) this.#findRest({ kind: 'reply', stage: 'mail', reply })
     if (this.#offers.pipelining) this.#dialogue.expect('rcpt')
     else if (this.#open) this.#sayRcpt()
     else this.#end('ready')
@@ -126,7 +126,7 @@ export class Exchange implements Listener {
 
   #heardRcpt(reply: Reply): void {
     const { recipients } = this.#transaction
-    if (this.#open) this.#decideRcpt(recipients[this.#next]!.n, reply)
+    if (this.#open) this.#findRcpt(recipients[this.#next]!.n, reply)
     this.#next++
     const all = this.#next === recipients.length
     if (all) this.#step = 'data'
@@ -136,16 +136,19 @@ export class Exchange implements Listener {
     else this.#end('ready')
   }
 
-  #decideRcpt(n: number, reply: Reply): void {
+  #findRcpt(n: number, reply: Reply): void {
     if (classOf(reply) === 'success') this.#accepted++
-    else if (this.#accepted > 0 && saysTooMany(reply)) this.#later.push(n)
-    else this.#outcomes.set(n, judge({ kind: 'reply', stage: 'rcpt', reply }))
+    else if (this.#accepted > 0 && saysTooMany(reply)) {
+      // What a used connection has left is no measure of what a transaction may have.
+      if (!this.#course.used) this.#width ??= this.#accepted
+      this.#later.push(n)
+    } else this.#found.set(n, { kind: 'reply', stage: 'rcpt', reply })
   }
 
   #heardData(reply: Reply): void {
     if (classOf(reply) === 'intermediate')
       return this.#accepted > 0 ? this.#sayContent() : this.#sayLoneDot()
-    this.#decideRest(judge({ kind: 'reply', stage: 'data', reply }))
+    this.#findAccepted('data', reply)
     // "250" to DATA: whatever comes next, it is not what we would take it for.
     this.#end(classOf(reply) === 'success' ? 'lost' : 'ready')
   }
@@ -203,7 +206,7 @@ export class Exchange implements Listener {
   // The server has decided before it has seen the end. The rest of the content would be read as
   // commands, or our next command as content, so this is the last that it hears.
   #heardEarly(reply: Reply): void {
-    this.#decideRest(judge({ kind: 'reply', stage: 'data', reply }))
+    this.#findAccepted('data', reply)
     this.#end('lost')
   }
 
@@ -215,24 +218,49 @@ export class Exchange implements Listener {
       return this.#dialogue.giveUp(`The server said at the final dot: "${formatReply(reply)}"`)
     this.#taken = kind === 'success'
     this.#open = !this.#taken
-    this.#decideRest(judge({ kind: 'reply', stage: 'dot', reply }))
+    this.#findAccepted('dot', reply)
     this.#end(early ? 'lost' : 'ready')
   }
 
   /** 421 means that the server is about to close, whatever it was asked (RFC 5321 3.8). */
   #heardClosing(reply: Reply): void {
-    if (this.#isBetween()) return this.#endAtLimit()
-    this.#decideRest(judge({ kind: 'reply', stage: this.#stage(), reply }))
+    this.#heardEnd({ kind: 'reply', stage: this.#stage(), reply })
+  }
+
+  // The server has left. On a connection that others used before, and where none of this transaction
+  // was answered, that is a limit of the connection. Behind the answers to some recipients the others
+  // go on at once: each time there are fewer of them. Else it may be this message that it left for.
+  #heardEnd(found: Found): void {
+    const answered = this.#found.size > 0
+    if (this.#isBeforeContent()) {
+      if (!answered && this.#course.used) return this.#endAtLimit()
+      if (answered) this.#later = this.#unanswered()
+    }
+    this.#findRest(found)
     this.#end('lost')
+  }
+
+  #isBeforeContent(): boolean {
+    return ['reset', 'mail', 'rcpt', 'data'].includes(this.#step)
+  }
+
+  // Where there were too many for one transaction, a refusal of all is about their number: those who
+  // were accepted go on in a narrower one.
+  #findAccepted(stage: 'data' | 'dot', reply: Reply): void {
+    if (refusesNumber(reply) && this.#accepted > 1) {
+      this.#width = this.#later.length > 0 ? this.#accepted : Math.floor(this.#accepted / 2)
+      this.#later = this.#unanswered()
+    }
+    this.#findRest({ kind: 'reply', stage, reply })
+  }
+
+  /** Recipients without an answer of their own. */
+  #unanswered(): number[] {
+    return this.#transaction.recipients.map(({ n }) => n).filter((n) => !this.#found.has(n))
   }
 
   #stop(text: string): void {
     if (this.#isSending()) this.lost({ kind: 'stopped', text })
-  }
-
-  /** Nothing of this transaction has been answered, and others went before it. */
-  #isBetween(): boolean {
-    return this.#course.used && (this.#step === 'reset' || this.#step === 'mail')
   }
 
   #stage(): 'mail' | 'rcpt' | 'data' | 'dot' {
@@ -240,13 +268,15 @@ export class Exchange implements Listener {
     return this.#step === 'reset' || this.#step === 'over' ? 'mail' : this.#step
   }
 
-  #decideRest(outcome: Outcome): void {
+  #findRest(found: Found): void {
+    const later = new Set(this.#later)
     for (const { n } of this.#transaction.recipients)
-      if (!this.#outcomes.has(n) && !this.#later.includes(n)) this.#outcomes.set(n, outcome)
+      if (!this.#found.has(n) && !later.has(n)) this.#found.set(n, found)
   }
 
   #endAtLimit(): void {
-    this.#outcomes = new Map()
+    this.#found = new Map()
+    this.#later = []
     this.#end('limit')
   }
 
@@ -255,7 +285,8 @@ export class Exchange implements Listener {
     this.#dialogue.listen(undefined)
     if (connection !== 'ready') this.#dialogue.stop('The connection can carry no more mail')
     this.#wake?.()
-    const result = { outcomes: this.#outcomes, later: this.#later, connection }
+    const width = this.#width === undefined ? {} : { width: this.#width }
+    const result = { found: this.#found, later: this.#later, connection, ...width }
     this.#course.ended(result, { taken: this.#taken, open: this.#open })
   }
 }

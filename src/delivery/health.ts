@@ -1,15 +1,17 @@
 // Who is suspended, for how long, and what the queue and the world are told of it: sites whose hosts
-// cannot be talked to, and lanes whose site cannot be looked up.
+// cannot be talked to, ways to them that are not open to us, and lanes whose site cannot be looked up.
 
 import type { Clock } from '../base/clock.ts'
 import type { Destination } from '../mail/destination.ts'
 import type { Report } from '../mail/event.ts'
 import type { Cause } from '../mail/outcome.ts'
-import type { Queue } from '../queue/port.ts'
+import type { DeliveryId, Queue } from '../queue/port.ts'
+import type { Patience } from './back-off.ts'
 import type { HeldLease, Leases } from './leases.ts'
 import type { Site } from './site.ts'
 import type { Sites } from './sites.ts'
 import { Trouble } from './trouble.ts'
+import type { Way } from './way.ts'
 
 export interface HealthOptions {
   readonly queue: Queue
@@ -20,8 +22,21 @@ export interface HealthOptions {
   readonly leases: Pick<Leases, 'count'>
 }
 
+/** Where trouble was met, and by whom. */
+export interface Met {
+  readonly site: Site
+  readonly way: Way
+  /** How long the mail that met it can wait. */
+  readonly patience: Patience
+  readonly reason: string
+}
+
 /** Lanes in trouble that are remembered; more than this and the oldest begin again at the first step. */
 const REMEMBERED = 100_000
+/** A site gets no more connections than it took for so long, in milliseconds. */
+const CEILING = 60_000
+/** While one connection of a way probes, the others of its lanes are asked again after this. */
+const PROBE = 5000
 
 export class Health {
   #options: HealthOptions
@@ -31,52 +46,80 @@ export class Health {
     this.#options = options
   }
 
-  /** The lane of a suspended site waits with it; `false`: it may go on. */
-  waits(site: Site, { lease, number }: Pick<HeldLease, 'lease' | 'number'>): boolean {
-    if (!site.trouble.suspended(this.#options.clock.now())) return false
-    const before = site.told.get(lease.lane)
-    if (before === undefined) this.#keepBack(site, [lease.lane])
-    // The queue knew that it waits and gave it out all the same: an operator wants it tried now.
-    else if (number > before) site.trouble.hurry()
-    return site.trouble.suspended(this.#options.clock.now())
+  /** The lane of a suspended site, or of a suspended way to it, waits; `false`: it may go on. */
+  waits(site: Site, way: Way, held: Pick<HeldLease, 'lease' | 'number'>): boolean {
+    if (this.#waitsFor(site.trouble, site, held)) return true
+    return this.#waitsFor(way.trouble, site, held) || this.#waitsForProbe(way, site, held)
+  }
+
+  /** The lease has ended: if it was the probe, another may be. */
+  left(way: Way, { number }: Pick<HeldLease, 'number'>): void {
+    if (way.trouble.probe === number) way.trouble.probe = undefined
   }
 
   /**
    * Nobody could be talked to. While others of the site's connections are up this is a limit that
    * the site does not name: it gets no more than those for a while.
    */
-  unreachable(site: Site, retry: readonly number[], reason: string, cause: Cause): void {
+  unreachable(met: Met): void {
+    const { site } = met
     const now = this.#options.clock.now()
     if (site.trouble.suspended(now)) return
-    if (site.hopeful > 0) site.lowerCeiling(now + (retry[0] ?? 0))
-    else this.#suspend(site, retry, reason, cause)
+    if (site.hopeful > 0) site.lowerCeiling(site.live, now + CEILING)
+    else this.#suspendSite(met, 'connect')
+  }
+
+  /** The site takes fewer connections at once than it has. */
+  tooMany(met: Met): void {
+    const { site } = met
+    const now = this.#options.clock.now()
+    if (site.live > 1) site.lowerCeiling(site.live - 1, now + CEILING)
+    else this.#suspendSite(met, 'rate')
+  }
+
+  /** The site wants a pause. */
+  tooFast(met: Met): void {
+    this.#suspendSite(met, 'rate')
+  }
+
+  /** The way is not open to us: its login, its TLS. */
+  barred({ site, way, patience, reason }: Met, cause: Cause): void {
+    this.#suspend(way.trouble, way.lanes, site, cause, patience, reason)
   }
 
   /** A delivery lost its connection from MAIL on. */
-  lost(
-    site: Site,
-    delivery: Parameters<Trouble['strike']>[0],
-    retry: readonly number[],
-    reason: string,
-  ): void {
-    if (site.trouble.suspended(this.#options.clock.now())) return
-    if (site.trouble.strike(delivery)) this.#suspend(site, retry, reason, 'connect')
+  lost(met: Met, delivery: DeliveryId): void {
+    const { trouble, losses } = met.site
+    if (losses.count(delivery, 'lost', trouble.probing)) this.#suspendSite(met, 'other')
   }
 
-  /** A server of the site listened to a whole transaction. */
-  well(site: Site): void {
-    const { trouble } = site
-    const waited = trouble.probing
-    const early = this.#options.clock.now() < trouble.until
-    trouble.over()
-    if (!waited) return
-    if (early) this.#note(this.#options.queue.suspend([...site.told.keys()], site.name, 0, ''))
-    site.told.clear()
-    this.#options.sites.serve(site)
+  /** Put off at MAIL. `true`: so were others, in the same words, and the site has a pause. */
+  putOff(met: Met, delivery: DeliveryId, words: string): boolean {
+    const { trouble, putOffs } = met.site
+    const isKnown = trouble.cause === 'rate' && (trouble.probing || this.#isSuspended(trouble))
+    if (!isKnown && !putOffs.count(delivery, words, false)) return false
+    this.#suspendSite(met, 'rate')
+    return true
+  }
+
+  /** Others were taken: what was counted in a row begins anew. */
+  took(site: Site, way: Way): void {
+    way.took()
+    site.losses.clear()
+    site.putOffs.clear()
+  }
+
+  /**
+   * A server of the site listened to a whole transaction, which came this way.
+   * @param since when that attempt began: what is older than the trouble says nothing of it
+   */
+  well(site: Site, way: Way | undefined, since: number): void {
+    this.#over(site.trouble, site, since)
+    if (way !== undefined) this.#over(way.trouble, site, since)
   }
 
   /** The lane's site cannot be looked up. */
-  unresolved(lane: Destination, retry: readonly number[], reason: string): void {
+  unresolved(lane: Destination, patience: Patience, reason: string): void {
     const { clock, chance, queue, report } = this.#options
     const now = clock.now()
     const trouble = this.#lanes.get(lane) ?? new Trouble()
@@ -84,7 +127,7 @@ export class Health {
     this.#lanes.delete(lane)
     this.#lanes.set(lane, trouble)
     if (this.#lanes.size > REMEMBERED) this.#lanes.delete(this.#lanes.keys().next().value!)
-    const until = trouble.step(retry, now, chance(), reason, 'dns')
+    const until = trouble.step('dns', patience, now, chance(), reason)
     const about = { cause: trouble.cause, since: trouble.since }
     this.#note(queue.suspend([lane], undefined, until, reason, about))
     report({ kind: 'suspended', at: now, lanes: [lane], until, reason, cause: trouble.cause })
@@ -94,23 +137,78 @@ export class Health {
     if (this.#lanes.size > 0) this.#lanes.delete(lane)
   }
 
-  #suspend(site: Site, retry: readonly number[], reason: string, cause: Cause): void {
+  #isSuspended(trouble: Trouble): boolean {
+    return trouble.suspended(this.#options.clock.now())
+  }
+
+  #waitsFor(
+    trouble: Trouble,
+    site: Site,
+    { lease, number }: Pick<HeldLease, 'lease' | 'number'>,
+  ): boolean {
+    if (!this.#isSuspended(trouble)) return false
+    const before = trouble.told.get(lease.lane)
+    if (before === undefined) this.#keepBack(trouble, site, [lease.lane], trouble.until)
+    // The queue knew that it waits and gave it out all the same: somebody wants it tried now.
+    else if (number > before) trouble.hurry()
+    return this.#isSuspended(trouble)
+  }
+
+  // Nothing is known yet after its wait: one lease goes first, the others come back.
+  #waitsForProbe(
+    { trouble }: Way,
+    site: Site,
+    { lease, number }: Pick<HeldLease, 'lease' | 'number'>,
+  ): boolean {
+    if (!trouble.probing) return false
+    trouble.probe ??= number
+    if (trouble.probe === number) return false
+    this.#keepBack(trouble, site, [lease.lane], this.#options.clock.now() + PROBE)
+    return true
+  }
+
+  #suspendSite({ site, patience, reason }: Met, cause: Cause): void {
+    this.#suspend(site.trouble, site.lanes, site, cause, patience, reason)
+  }
+
+  #suspend(
+    trouble: Trouble,
+    from: ReadonlyMap<Destination, number>,
+    site: Site,
+    cause: Cause,
+    patience: Patience,
+    reason: string,
+  ): void {
     const { clock, chance, report, sites } = this.#options
     const now = clock.now()
-    const until = site.trouble.step(retry, now, chance(), reason, cause)
-    const lanes = [...site.lanes.keys()]
-    site.told.clear()
-    this.#keepBack(site, lanes)
+    if (trouble.suspended(now)) return
+    const until = trouble.step(cause, patience, now, chance(), reason)
+    const lanes = [...from.keys()]
+    trouble.told.clear()
+    this.#keepBack(trouble, site, lanes, until)
     report({ kind: 'suspended', at: now, lanes, site: site.name, until, reason, cause })
-    sites.sendHome(site)
+    if (trouble === site.trouble) sites.sendHome(site)
+  }
+
+  #over(trouble: Trouble, site: Site, since: number): void {
+    const waited = trouble.probing
+    if (waited && since < trouble.metAt) return
+    const isKept = this.#options.clock.now() < trouble.keptUntil
+    const lanes = [...trouble.told.keys()]
+    trouble.over()
+    if (!waited) return
+    trouble.told.clear()
+    // What the queue keeps back yet, because the probe was early or others waited for it, goes on.
+    if (isKept) this.#note(this.#options.queue.suspend(lanes, site.name, 0, ''))
+    this.#options.sites.serve(site)
   }
 
   // Leases that were given out before the queue knew are of no operator's making.
-  #keepBack(site: Site, lanes: readonly Destination[]): void {
+  #keepBack(trouble: Trouble, site: Site, lanes: readonly Destination[], until: number): void {
     const { queue, leases } = this.#options
-    const { told } = site
-    const { until, reason, cause, since } = site.trouble
+    const { told, reason, cause, since } = trouble
     for (const lane of lanes) told.set(lane, Infinity)
+    trouble.keptUntil = Math.max(trouble.keptUntil, until)
     const writing = queue.suspend(lanes, site.name, until, reason, { cause, since }).then(
       () => this.#mark(told, lanes, leases.count),
       (error: unknown) => {

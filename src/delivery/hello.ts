@@ -3,7 +3,7 @@
 import { classOf } from '../mail/reply.ts'
 import type { Reply } from '../mail/reply.ts'
 import type { Dialogue } from './dialogue.ts'
-import type { Found } from './judge.ts'
+import type { Found } from './parts.ts'
 
 export interface Offers {
   readonly pipelining: boolean

@@ -1,35 +1,29 @@
-// The one place where mail can be refused. From what was found, and at which stage of the way,
-// to the outcome: pure, and temporary wherever it does not recognise what it sees.
+// The one place where mail can be refused. From what was found, at which stage of the way, and on what
+// kind of way, to the outcome: pure, and temporary wherever it does not recognise what it sees.
 
 import type { Outcome, Scope, Stage } from '../mail/outcome.ts'
 import { classOf } from '../mail/reply.ts'
 import type { Reply } from '../mail/reply.ts'
+import type { Found, Loss, NameFinding, Unfit } from './parts.ts'
+import { accuses, isTooFast, isTooManyAtOnce, saysTooMany, wantsTls } from './replies.ts'
 
-/** How a connection ended without the reply that we waited for. */
-export interface Loss {
-  /** `closed` by the server, `failed` on the way, `timeout`, `garbled`: no SMTP, `stopped` by us. */
-  readonly kind: 'closed' | 'failed' | 'timeout' | 'garbled' | 'stopped'
-  /** A sentence for people, without a full stop. */
-  readonly text: string
+/** What is known of the way that a reply came over. */
+export interface View {
+  /** An operator has named the next hop: what it refuses about us waits until that is mended. */
+  readonly named: boolean
+  /** TLS was tried and did not come about, so we went on in clear. */
+  readonly tlsFailed: boolean
+  /** Words that refuse us are about this message after all: others have gone through since. */
+  readonly aboutMessage?: boolean
 }
 
-/** What names told: each is about a domain, or about a host that a route names. */
-export type NameFinding =
-  'trouble' | 'no domain' | 'no host' | 'null mx' | 'no address' | 'guarded' | 'loop' | 'no hop'
+/** A host that was found by MX. */
+export const BY_MX: View = { named: false, tlsFailed: false }
 
-/** What keeps a message from being offered to a server at all. */
-export type Unfit = 'too large' | 'eight bit' | 'utf-8'
-
-export type Found =
-  | { readonly kind: 'reply'; readonly stage: Stage; readonly reply: Reply }
-  | { readonly kind: 'loss'; readonly stage: Stage; readonly loss: Loss }
-  | { readonly kind: 'name'; readonly finding: NameFinding; readonly text: string }
-  | { readonly kind: 'unfit'; readonly unfit: Unfit; readonly text: string }
-
-export function judge(found: Found): Outcome {
+export function judge(found: Found, view: View): Outcome {
   switch (found.kind) {
     case 'reply':
-      return judgeReply(found.stage, found.reply)
+      return judgeReply(found.stage, found.reply, view)
     case 'loss':
       return judgeLoss(found.stage, found.loss)
     case 'name':
@@ -39,40 +33,48 @@ export function judge(found: Found): Outcome {
   }
 }
 
-/** One transaction cannot hold more recipients: this one goes on in another (RFC 5321 4.5.3.1.10). */
-export function saysTooMany(reply: Reply): boolean {
-  const { code, status } = reply
-  if (status === undefined) return code === 452 || code === 552
-  // x.2.z speaks of this mailbox, which will be as full in the next transaction.
-  return status.endsWith('.5.3') || ((code === 452 || code === 552) && status[2] !== '2')
-}
-
 const SCOPE_OF = {
   here: 'message',
   dns: 'site',
   connect: 'site',
   greeting: 'site',
   hello: 'site',
-  starttls: 'site',
-  auth: 'site',
+  starttls: 'way',
+  auth: 'way',
   mail: 'message',
   rcpt: 'recipient',
   data: 'message',
   dot: 'message',
 } as const satisfies Record<Stage, Scope>
 
-function judgeReply(stage: Stage, reply: Reply): Outcome {
-  // After 421 the server closes: that is no word about one recipient.
-  const scope = stage === 'rcpt' && reply.code === 421 ? 'message' : SCOPE_OF[stage]
-  const judged = { stage, scope, reply, by: 'server' } as const
-  if (stage === 'dot' && classOf(reply) === 'success') return { kind: 'delivered', ...judged }
-  return { kind: isFinal(stage, reply) ? 'refused' : 'deferred', ...judged }
+function judgeReply(stage: Stage, reply: Reply, view: View): Outcome {
+  if (stage === 'dot' && classOf(reply) === 'success')
+    return { kind: 'delivered', stage, scope: 'message', reply, by: 'server' }
+  const scope = scopeOf(stage, reply, view)
+  const kind = isFinal(stage, scope, reply) ? 'refused' : 'deferred'
+  return { kind, stage, scope, reply, by: 'server' }
+}
+
+/** Whom the reply is about. */
+function scopeOf(stage: Stage, reply: Reply, view: View): Scope {
+  const usual = SCOPE_OF[stage]
+  if (usual === 'site') return usual
+  // After 421 the server closes: that is no word about one recipient, one login or one demand.
+  if (usual === 'way') return reply.code === 421 ? 'site' : usual
+  if (view.tlsFailed && wantsTls(reply)) return 'way'
+  if (isTooFast(reply) || isTooManyAtOnce(reply)) return 'site'
+  if (view.named) {
+    const accusation = accuses(stage, reply)
+    if (accusation === 'surely') return 'way'
+    if (accusation === 'by its words' && view.aboutMessage !== true) return 'way'
+  }
+  return reply.code === 421 ? 'message' : usual
 }
 
 // A 5yz before MAIL speaks of the host, not of this mail: another host may take it. So does 521
 // (RFC 7504), even when every host says it: a server that is being moved says it for an hour.
-function isFinal(stage: Stage, reply: Reply): boolean {
-  if (classOf(reply) !== 'permanent' || SCOPE_OF[stage] === 'site') return false
+function isFinal(stage: Stage, scope: Scope, reply: Reply): boolean {
+  if (classOf(reply) !== 'permanent' || scope === 'site' || scope === 'way') return false
   return !(stage === 'rcpt' && (reply.code === 552 || saysTooMany(reply)))
 }
 
@@ -80,8 +82,9 @@ function judgeLoss(stage: Stage, loss: Loss): Outcome {
   if (stage === 'dot' && loss.kind === 'garbled') return judgeNonsense(loss)
   const reply = { code: 421, status: statusOfLoss(stage), text: loss.text }
   const kind = stage === 'dot' ? 'unknown' : 'deferred'
+  const usual = SCOPE_OF[stage]
   // From MAIL on it may be this message that the server chokes on.
-  const scope = SCOPE_OF[stage] === 'site' ? 'site' : 'message'
+  const scope = usual === 'recipient' ? 'message' : usual
   return { kind, stage, scope, reply, by: 'relay' }
 }
 

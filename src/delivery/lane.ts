@@ -13,7 +13,9 @@ import type { Delivery, Queue, Settlement, Taken } from '../queue/port.ts'
 import { Attempt } from './attempt.ts'
 import type { AttemptOptions } from './attempt.ts'
 import type { HeldLease, Leases } from './leases.ts'
-import { planOf } from './plan.ts'
+import { judge } from './judge.ts'
+import type { View } from './judge.ts'
+import { patienceOf, planOf } from './plan.ts'
 import type { Plan } from './plan.ts'
 import { prepare } from './prepare.ts'
 import type { Prepared, Sign } from './prepare.ts'
@@ -22,6 +24,7 @@ import type { Call } from './reach.ts'
 import type { Settler, ToSettle } from './settle.ts'
 import { all, attempted, ended, factOf, moved, troubled, untried } from './settlements.ts'
 import type { Site, Slot } from './site.ts'
+import type { Way } from './way.ts'
 
 export interface LaneOptions extends AttemptOptions {
   readonly queue: Queue
@@ -63,19 +66,23 @@ export async function drawFrom(
   const route = routeOf(lane)
   const resolved = await mx.resolve(route)
   if (stopping()) return false
-  if (resolved.kind === 'failed') return drawUnresolved(options, held, resolved.outcome)
+  if (resolved.kind === 'failed')
+    return drawUnresolved(options, held, judge(resolved.found, viewOf(route)))
   health.resolved(lane)
   const site = sites.find(resolved.site, resolved.hosts, lane)
-  if (health.waits(site, held)) return false
   const key = callKey(callOf(options, lane, route))
+  const way = site.way(key)
+  way.lanes.set(lane, options.clock.now())
+  if (health.waits(site, way, held)) return false
   const entering = sites.enter(site, lane, key, held.lease.priority)
   placed()
   const slot = await entering
-  if (slot === undefined) return false
   try {
-    return await new Drawing(options, held, slot, route).run()
+    if (slot === undefined) return false
+    return await new Drawing(options, held, slot, way, route).run()
   } finally {
-    sites.leave(slot, lane)
+    health.left(way, held)
+    if (slot !== undefined) sites.leave(slot, lane)
   }
 }
 
@@ -92,7 +99,8 @@ async function drawUnresolved(
     const { delivery } = taken
     const plan = planOf(delivery, policy(), clock.now())
     const trouble = plan.kind === 'send' && outcome.kind !== 'refused'
-    if (trouble) health.unresolved(lease.lane, plan.retry, formatReply(outcome.reply))
+    const patience = patienceOf(delivery, policy())
+    if (trouble) health.unresolved(lease.lane, patience, formatReply(outcome.reply))
     const settlement = unresolved(delivery, plan, outcome, clock.now(), chance())
     const next = trouble || options.stopping() ? undefined : lease
     taken = await settler.settle(delivery, notices.owed(delivery, settlement, false), next)
@@ -126,12 +134,17 @@ function callOf(
   return { route, port, tls, ...(credentials === undefined ? {} : { credentials }) }
 }
 
+function viewOf(route: Route): View {
+  return { named: route.kind === 'hop', tlsFailed: false }
+}
+
 class Drawing {
   #options: LaneOptions
   #held: HeldLease
   #slot: Slot
   #route: Route
   #site: Site
+  #way: Way
   #clock: Clock
   /** What has been asked for and has not been worked on; nothing, where nothing was due. */
   #ahead: Promise<Hand | undefined>[] = []
@@ -139,12 +152,13 @@ class Drawing {
   #quick = false
   #more = false
 
-  constructor(options: LaneOptions, held: HeldLease, slot: Slot, route: Route) {
+  constructor(options: LaneOptions, held: HeldLease, slot: Slot, way: Way, route: Route) {
     this.#options = options
     this.#held = held
     this.#slot = slot
     this.#route = route
     this.#site = slot.site
+    this.#way = way
     this.#clock = options.clock
   }
 
@@ -221,9 +235,9 @@ class Drawing {
   async #mayBegin(): Promise<boolean> {
     const { settler, stopping, leases } = this.#options
     if (!settler.sound) await settler.whenSound()
-    return (
-      !stopping() && leases.sure(this.#held) && !this.#site.trouble.suspended(this.#clock.now())
-    )
+    const now = this.#clock.now()
+    if (this.#site.trouble.suspended(now) || this.#way.trouble.suspended(now)) return false
+    return !stopping() && leases.sure(this.#held)
   }
 
   #mayGoOn(): boolean {

@@ -1,6 +1,6 @@
 // From a route to the hosts that take its mail, in the order in which they are tried, and from a
-// host to its addresses (RFC 5321 5.1, RFC 7505). What leads nowhere is judged here and now;
-// what leads back to us, or where mail of strangers must not lead, counts as absent.
+// host to its addresses (RFC 5321 5.1, RFC 7505). What leads back to us, or
+// where mail of strangers must not lead, counts as absent.
 
 import { createHash } from 'node:crypto'
 import { isIP, isIPv4 } from 'node:net'
@@ -11,9 +11,7 @@ import type { Resolver } from '../dns/resolver.ts'
 import { literalAddress, parseDomain } from '../mail/address.ts'
 import type { Domain } from '../mail/address.ts'
 import type { Route } from '../mail/destination.ts'
-import { judge } from './judge.ts'
-import type { NameFinding } from './judge.ts'
-import type { Addresses, Host, Resolved } from './parts.ts'
+import type { Addresses, Found as Finding, Host, NameFinding, Resolved } from './parts.ts'
 
 export interface MxOptions {
   readonly resolver: Resolver
@@ -206,11 +204,8 @@ function listed({ addresses, more }: Found & { kind: 'addresses' }): string {
   return enumerate(addresses, SHOWN, more)
 }
 
-function failed(
-  finding: NameFinding,
-  text: string,
-): { kind: 'failed'; outcome: ReturnType<typeof judge> } {
-  return { kind: 'failed', outcome: judge({ kind: 'name', finding, text }) }
+function failed(finding: NameFinding, text: string): { kind: 'failed'; found: Finding } {
+  return { kind: 'failed', found: { kind: 'name', finding, text } }
 }
 
 /** The set of its hosts, always written alike. */

@@ -1,11 +1,33 @@
 // What the parts of delivery say to each other: from a route to hosts, from a host to a
-// connection, from a connection to the outcome of each recipient.
+// connection, from a connection to what was found for each recipient. None of it judges.
 
 import type { Address } from '../mail/address.ts'
 import type { TlsLevel } from '../mail/destination.ts'
 import type { Notify } from '../mail/envelope.ts'
 import type { TlsFact } from '../mail/event.ts'
-import type { Outcome } from '../mail/outcome.ts'
+import type { Stage } from '../mail/outcome.ts'
+import type { Reply } from '../mail/reply.ts'
+
+/** How a connection ended without the reply that we waited for. */
+export interface Loss {
+  /** `closed` by the server, `failed` on the way, `timeout`, `garbled`: no SMTP, `stopped` by us. */
+  readonly kind: 'closed' | 'failed' | 'timeout' | 'garbled' | 'stopped'
+  /** A sentence for people, without a full stop. */
+  readonly text: string
+}
+
+/** What names told: each is about a domain, or about a host that a route names. */
+export type NameFinding =
+  'trouble' | 'no domain' | 'no host' | 'null mx' | 'no address' | 'guarded' | 'loop' | 'no hop'
+
+/** What keeps a message from being offered to a server at all. */
+export type Unfit = 'too large' | 'eight bit' | 'utf-8'
+
+export type Found =
+  | { readonly kind: 'reply'; readonly stage: Stage; readonly reply: Reply }
+  | { readonly kind: 'loss'; readonly stage: Stage; readonly loss: Loss }
+  | { readonly kind: 'name'; readonly finding: NameFinding; readonly text: string }
+  | { readonly kind: 'unfit'; readonly unfit: Unfit; readonly text: string }
 
 /** One host of a site, most preferred first; its addresses are looked up when it is its turn. */
 export interface Host {
@@ -13,14 +35,14 @@ export interface Host {
   readonly preference: number
 }
 
-/** Where a route leads. `failed` carries the judged outcome: a bounce, or trouble that burns no attempt. */
+/** Where a route leads. */
 export type Resolved =
   | { readonly kind: 'hosts'; readonly site: string; readonly hosts: readonly Host[] }
-  | { readonly kind: 'failed'; readonly outcome: Outcome }
+  | { readonly kind: 'failed'; readonly found: Found }
 
 export type Addresses =
   | { readonly kind: 'addresses'; readonly addresses: readonly string[] }
-  | { readonly kind: 'failed'; readonly outcome: Outcome }
+  | { readonly kind: 'failed'; readonly found: Found }
 
 /** Whom to call, and how. Connections are shared only where all of this is the same. */
 export interface Target {
@@ -30,6 +52,8 @@ export interface Target {
   readonly tls: TlsLevel
   /** See `isImplicit`. */
   readonly implicitTls?: boolean
+  /** TLS is tried though it failed a short while ago: the server takes nothing in clear. */
+  readonly tlsAnew?: boolean
   readonly source?: string
   readonly credentials?: {
     readonly user: string
@@ -53,8 +77,8 @@ export interface ConnectionFact {
 
 export type Connected =
   | { readonly kind: 'connected'; readonly connection: Connection }
-  /** Trouble before MAIL: always of scope `site`. */
-  | { readonly kind: 'failed'; readonly outcome: Outcome; readonly fact: ConnectionFact }
+  /** Trouble before MAIL. */
+  | { readonly kind: 'failed'; readonly found: Found; readonly fact: ConnectionFact }
 
 export interface TransactionRecipient {
   readonly n: number
@@ -81,14 +105,19 @@ export interface Transaction {
 }
 
 export interface TransactionResult {
-  /** One for every recipient but those in `later`. */
-  readonly outcomes: ReadonlyMap<number, Outcome>
-  /** Too many recipients for one transaction (452, 552 at RCPT): they go on at once in another. */
+  /** What was found for every recipient but those in `later`. */
+  readonly found: ReadonlyMap<number, Found>
+  /**
+   * They go on at once in another transaction: they were too many for one (452, 552 at RCPT), or the
+   * server left behind the answers to others.
+   */
   readonly later: readonly number[]
+  /** How many recipients a transaction may have here, where this one had too many. */
+  readonly width?: number
   /**
    * How the connection stands: `ready` for another message; `limit`: the server closed (or said 421)
-   * between transactions after it had taken a message, nothing was tried, reconnect; `lost`: gone, by
-   * 421 or a loss from MAIL on.
+   * on a connection that carried a transaction before, and answered nobody: nothing was tried,
+   * reconnect; `lost`: gone, by 421 or a loss from MAIL on.
    */
   readonly connection: 'ready' | 'limit' | 'lost'
 }
@@ -99,6 +128,8 @@ export interface Connection {
   readonly offersDsn: boolean
   /** Messages that were taken over it. */
   readonly taken: number
+  /** It has carried a transaction, whatever came of it. */
+  readonly used: boolean
   /** It can still be used: nothing has arrived unasked and it was not closed. */
   readonly usable: boolean
   send(transaction: Transaction): Promise<TransactionResult>

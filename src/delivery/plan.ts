@@ -4,6 +4,7 @@
 import type { Destination } from '../mail/destination.ts'
 import type { Policy, Signing } from '../policy/policy.ts'
 import type { Delivery, Recipient } from '../queue/port.ts'
+import type { Patience } from './back-off.ts'
 
 export type Plan =
   | ({ readonly kind: 'send'; readonly recipients: readonly Recipient[] } & Times)
@@ -24,6 +25,8 @@ export interface Times {
 
 /** The recipients that one transaction may have (RFC 5321 4.5.3.1.8: a server takes at least 100). */
 const TOGETHER = 100
+/** Priorities below are of the first band: mail that somebody waits for. */
+const URGENT = 10
 
 export function planOf(delivery: Delivery, policy: Asked, now: number): Plan {
   const times = timesOf(delivery, policy)
@@ -42,6 +45,14 @@ export function planOf(delivery: Delivery, policy: Asked, now: number): Plan {
   if (here.length === 0 && away !== undefined)
     return { kind: 'move', destination: away.destination, rule: away.at }
   return { kind: 'send', recipients: here.slice(0, TOGETHER), ...times }
+}
+
+/** How long it can wait while its site, or the way there, is in trouble. */
+export function patienceOf(
+  delivery: Delivery,
+  policy: Pick<Policy, 'queue' | 'lifetime'>,
+): Patience {
+  return { lifetime: policy.lifetime, isUrgent: policy.queue(delivery.queue).priority < URGENT }
 }
 
 /** How long it may wait and how often it is tried. */

@@ -7,11 +7,13 @@ import type { Outcome } from '../mail/outcome.ts'
 import { formatReply } from '../mail/reply.ts'
 import type { Credentials } from '../policy/policy.ts'
 import type { LastAttempt } from '../queue/port.ts'
+import { judge } from './judge.ts'
 import type {
   Addresses,
   Connected,
   Connection,
   ConnectionFact,
+  Found,
   Host,
   Resolved,
   Target,
@@ -31,6 +33,8 @@ export interface Call {
   readonly port: number
   readonly tls: Target['tls']
   readonly credentials?: Credentials
+  /** What failed of TLS a short while ago is not taken for granted. */
+  readonly tlsAnew?: boolean
 }
 
 export type Reached =
@@ -98,7 +102,7 @@ interface Candidate {
   readonly host: Host
   readonly address?: string
   /** Its addresses could not be had. */
-  readonly outcome?: Outcome
+  readonly found?: Found
 }
 
 // First where the last attempt may have arrived, then by preference, and then those that could not be
@@ -114,7 +118,7 @@ async function* candidates(
   for (const host of hosts) {
     const found = await mx.addresses(host, route)
     if (found.kind === 'failed') {
-      yield { host, outcome: found.outcome }
+      yield { host, found: found.found }
       continue
     }
     const addresses = firstBy(found.addresses, (address) => address === first?.address)
@@ -146,20 +150,24 @@ async function attempt(
   { connect, clock }: ReachOptions,
   site: Site,
   call: Call,
-  { host, address, outcome }: Candidate,
+  { host, address, found }: Candidate,
   signal: AbortSignal,
 ): Promise<
   | { kind: 'connected'; connection: Connection }
   | { kind: 'failed'; outcome: Outcome; fact?: ConnectionFact }
 > {
-  if (outcome !== undefined) return { kind: 'failed', outcome }
-  const { port, tls, credentials } = call
+  const view = { named: call.route.kind === 'hop', tlsFailed: false }
+  if (found !== undefined) return { kind: 'failed', outcome: judge(found, view) }
+  const { port, tls, credentials, tlsAnew = false } = call
   const login = credentials === undefined ? {} : { credentials }
   const begin = implicitOf(call.route)
-  const target = { host: host.name, address: address!, port, tls, ...begin, ...login }
+  const target = { host: host.name, address: address!, port, tls, tlsAnew, ...begin, ...login }
   const connected = await connect(target, signal)
-  if (connected.kind === 'failed' && !signal.aborted) site.avoid(address!, clock.now())
-  return connected
+  if (connected.kind === 'connected') return connected
+  const outcome = judge(connected.found, view)
+  // What a host thinks of our login it would think at any of its addresses.
+  if (outcome.scope === 'site' && !signal.aborted) site.avoid(address!, clock.now())
+  return { kind: 'failed', outcome, fact: connected.fact }
 }
 
 function describe({ host, address }: Candidate, { reply }: Outcome): string {

@@ -1,12 +1,14 @@
-// A site: the set of MX hosts behind lanes, with its limits, its health, its open connections and
-// the line of lanes that wait for one. What is shared between sites is in sites.ts.
+// A site: the set of MX hosts behind lanes, with its limits, the ways to it, its health, its open
+// connections and the line of lanes that wait for one. What is shared between sites is in sites.ts.
 
 import type { Destination } from '../mail/destination.ts'
 import type { SiteLimits } from '../policy/policy.ts'
 import type { Capacity } from './capacity.ts'
+import { Learnt } from './learnt.ts'
 import { Line } from './line.ts'
 import type { Connection, Host } from './parts.ts'
-import { Trouble } from './trouble.ts'
+import { Strikes, Trouble } from './trouble.ts'
+import { Way } from './way.ts'
 
 /** How long a connection must have been waited for before its site counts as slow. */
 export const SLOW = 5000
@@ -40,8 +42,13 @@ export class Site {
   readonly line = new Line()
   readonly idle: IdleConnection[] = []
   readonly trouble = new Trouble()
-  /** Lanes that the queue was told are suspended, and the last lease before it knew. */
-  readonly told = new Map<Destination, number>()
+  /** By what connections are shared by: see `callKey`. */
+  readonly ways = new Map<string, Way>()
+  readonly learnt = new Learnt()
+  /** Deliveries that lost the connection from MAIL on. */
+  readonly losses = new Strikes()
+  /** Deliveries that were put off at MAIL with the same words. */
+  readonly putOffs = new Strikes()
   busy = 0
   /** Slots that found nobody and are about to be given back. */
   failed = 0
@@ -55,6 +62,8 @@ export class Site {
   usedAt = 0
   /** Connections that other processes leave to us; see loans.ts. */
   granted: number
+  /** When we ended a connection last: its servers may count it a while longer. */
+  endedAt = -Infinity
   #slow = true
   #ceiling = { connections: 0, until: 0 }
   #avoid = new Map<string, number>()
@@ -100,6 +109,17 @@ export class Site {
     return Math.max(1, Math.min(usual, ceiling))
   }
 
+  way(key: string): Way {
+    let way = this.ways.get(key)
+    if (way === undefined) this.ways.set(key, (way = new Way()))
+    return way
+  }
+
+  /** Messages that a connection carries here. */
+  messagesPerConnection(now: number): number {
+    return Math.min(this.limits.messagesPerConnection, this.learnt.messages(now))
+  }
+
   hasRoom(now: number): boolean {
     return this.busy + this.leaving < this.limit(now)
   }
@@ -114,19 +134,14 @@ export class Site {
     return this.open + this.line.length + this.asking
   }
 
-  /** Nobody has a connection of it, or waits for one. */
-  get unused(): boolean {
-    return this.open === 0 && this.line.length === 0
-  }
-
   /** Connections that are up, or may yet be. */
   get hopeful(): number {
     return this.busy - this.failed + this.idle.length
   }
 
-  /** It takes no more connections than it has now: a limit it does not name. */
-  lowerCeiling(until: number): void {
-    this.#ceiling = { connections: this.live, until }
+  /** It takes no more connections than these: a limit it does not name. */
+  lowerCeiling(connections: number, until: number): void {
+    this.#ceiling = { connections, until }
   }
 
   enter(): void {

@@ -286,7 +286,7 @@ export class Sites {
   #put(site: Site, key: string, connection: Connection): void {
     const isOver = site.busy + site.idle.length >= site.granted
     const worth =
-      !isOver && connection.usable && connection.taken < site.limits.messagesPerConnection
+      !isOver && connection.usable && connection.taken < site.messagesPerConnection(this.#now())
     if (!worth || this.#closed) {
       site.live--
       return void this.#quit(site, connection)
@@ -323,6 +323,7 @@ export class Sites {
   // Until the server has said goodbye the connection counts there.
   async #quit(site: Site, connection: Connection): Promise<void> {
     this.#say('closed')
+    site.endedAt = this.#now()
     if (!connection.usable) return connection.destroy()
     site.leaving++
     const quitting = connection.quit().catch(() => connection.destroy())
@@ -338,6 +339,7 @@ export class Sites {
     for (const [name, site] of this.#sites) {
       if (site.forgettable(now, FORGET)) this.#sites.delete(name)
       for (const [lane, at] of site.lanes) if (now - at > FORGET) site.lanes.delete(lane)
+      for (const [key, way] of site.ways) if (way.forget(now - FORGET)) site.ways.delete(key)
     }
   }
 

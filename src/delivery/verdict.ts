@@ -15,6 +15,8 @@ export interface Terms {
   readonly now: number
   /** From 0 to 1. */
   readonly chance: number
+  /** When to ask again for those that were not tried; absent: as before. */
+  readonly untriedUntil?: number
 }
 
 export const UNTRIED: Verdict = { kind: 'untried' }
@@ -30,11 +32,17 @@ export function verdictOf(outcome: Outcome, recipient: Recipient, terms: Terms):
         notice: wantsNotice(recipient, 'failure', terms.sender),
       }
     case 'deferred':
+      // Trouble of a site or of a way to it is no attempt of the message.
+      if (outcome.scope === 'site' || outcome.scope === 'way') return untried(terms)
       return { kind: 'retry', due: dueAfter(recipient.attempts + 1, terms) }
     case 'unknown':
       // It may have arrived: one step more of patience before it could arrive twice.
       return { kind: 'retry', due: dueAfter(recipient.attempts + 2, terms) }
   }
+}
+
+function untried({ untriedUntil }: Terms): Verdict {
+  return untriedUntil === undefined ? UNTRIED : { kind: 'untried', due: untriedUntil }
 }
 
 /** Its time is over, or an operator refused it. */

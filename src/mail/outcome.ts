@@ -3,8 +3,12 @@
 
 import type { Reply } from './reply.ts'
 
-/** What the same trouble would stop next: this recipient, this message, or all mail to the site. */
-export type Scope = 'recipient' | 'message' | 'site'
+/**
+ * What the same trouble would stop next: this recipient, this message, all that goes this way to the site
+ * (with this login, this demand for TLS), or all mail to the site. Trouble of a way or a site is no attempt
+ * of the message.
+ */
+export type Scope = 'recipient' | 'message' | 'way' | 'site'
 
 /** Where in the dialogue it was decided. `here`: before any server was asked. */
 export type Stage =

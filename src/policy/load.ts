@@ -113,6 +113,7 @@ function createPolicy(
     signing: (from) => signing(parts.signer, from),
     limits: (hosts) => limits(parts.shaper, hosts),
     queues: [...queues.keys()],
+    lifetime: Math.min(...[otherwise, ...queues.values()].map(({ giveUpAfter }) => giveUpAfter)),
     queue: (name) => queues.get(name) ?? otherwise,
   }
 }

@@ -134,6 +134,8 @@ export interface Policy {
   signing(from: readonly Domain[]): Signing | undefined
   /** For the set of MX host names of a site. */
   limits(hosts: readonly string[]): SiteLimits
+  /** The shortest lifetime of mail of any queue, in milliseconds. */
+  readonly lifetime: number
   /** A queue whose file is gone uses `default`. */
   queue(name: string): QueueRules
 }

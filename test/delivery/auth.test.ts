@@ -5,13 +5,15 @@ import { afterEach, expect, test } from 'vitest'
 import { systemClock } from '../../src/base/clock.ts'
 import { connect } from '../../src/delivery/connect.ts'
 import { hiderOf } from '../../src/delivery/hide.ts'
-import type { Connected, Connection } from '../../src/delivery/parts.ts'
+import type { Connection } from '../../src/delivery/parts.ts'
 import { createTlsContexts } from '../../src/delivery/tls.ts'
 import { parseAddress } from '../../src/mail/address.ts'
 import { formatReply } from '../../src/mail/reply.ts'
 import { makeCertificate } from '../peers/certificate.ts'
 import { startMx } from '../peers/mx.ts'
 import type { Mx, Script } from '../peers/mx.ts'
+import { called, outcomesOf } from './judged.ts'
+import type { Called } from './judged.ts'
 
 const certificate = makeCertificate('mx.far.example')
 const credentials = { user: 'me', password: 'p\u00e4sq-quux9' }
@@ -25,7 +27,7 @@ afterEach(() => {
   for (const connection of open.splice(0)) connection.destroy()
 })
 
-async function logIn(mx: Pick<Mx, 'address' | 'port'>): Promise<Connected> {
+async function logIn(mx: Pick<Mx, 'address' | 'port'>): Promise<Called> {
   const { address, port } = mx
   const connected = await connect(
     { host: 'mx.far.example', address, port, tls: 'verified', credentials },
@@ -38,7 +40,7 @@ async function logIn(mx: Pick<Mx, 'address' | 'port'>): Promise<Connected> {
     },
   )
   if (connected.kind === 'connected') open.push(connected.connection)
-  return connected
+  return called(connected)
 }
 
 function startHop(script: Script): Promise<Mx> {
@@ -169,7 +171,7 @@ for (const [stage, script] of LATER) {
     await using mx = await startHop({ offers: ['AUTH PLAIN'], ...script })
     const connected = await logIn(mx)
     if (connected.kind !== 'connected') throw new Error('expected a connection')
-    const { outcomes } = await connected.connection.send({
+    const result = await connected.connection.send({
       sender: undefined,
       recipients: [{ n: 0, address: parseAddress('bo@far.example')! }],
       smtpUtf8: false,
@@ -178,7 +180,7 @@ for (const [stage, script] of LATER) {
       size: 3,
       content: Buffer.from('x\r\n'),
     })
-    expectHidden(formatReply(outcomes.get(0)!.reply))
+    expectHidden(formatReply(outcomesOf(result).get(0)!.reply))
   })
 }
 

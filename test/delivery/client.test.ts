@@ -8,6 +8,7 @@ import type { Timeouts } from '../../src/delivery/timeouts.ts'
 import { parseAddress } from '../../src/mail/address.ts'
 import { drop, silence, startMx } from '../peers/mx.ts'
 import type { Answer, Mx } from '../peers/mx.ts'
+import { outcomeOf, outcomesOf } from './judged.ts'
 
 /** What a server offers that takes one command at a time. */
 const PLAIN = ['SIZE 1000000', '8BITMIME']
@@ -21,7 +22,7 @@ async function callTo(mx: Mx, timeouts: Partial<Timeouts> = {}): Promise<Connect
     signal,
     timeouts,
   })
-  if (connected.kind === 'failed') throw new Error(connected.outcome.reply.text)
+  if (connected.kind === 'failed') throw new Error(outcomeOf(connected).reply.text)
   return connected.connection
 }
 
@@ -41,7 +42,8 @@ function mail(change: Partial<Transaction> & { to?: string[] } = {}): Transactio
 }
 
 /** `delivered deferred/recipient refused/message`, in the order of the recipients. */
-function said({ outcomes }: TransactionResult): string {
+function said(result: TransactionResult): string {
+  const outcomes = outcomesOf(result)
   return [...outcomes.keys()]
     .sort((one, other) => one - other)
     .map((n) => outcomes.get(n)!)
@@ -56,7 +58,7 @@ test('a message arrives byte for byte, the prefix on top', async () => {
   const prefix = Buffer.from('DKIM-Signature: v=1\r\n')
   const result = await connection.send(mail({ content, prefix }))
   expect(said(result)).toBe('delivered')
-  expect(result.outcomes.get(0)).toMatchObject({
+  expect(outcomesOf(result).get(0)).toMatchObject({
     stage: 'dot',
     reply: { code: 250, text: 'taken' },
   })
@@ -112,7 +114,7 @@ for (const offers of [undefined, PLAIN]) {
     const connection = await callTo(mx)
     const result = await connection.send(mail({ to: ['a@far.example', 'b@far.example'] }))
     expect(said(result)).toBe('refused/message refused/message')
-    expect(result.outcomes.get(0)).toMatchObject({ stage: 'mail', reply: { status: '5.7.1' } })
+    expect(outcomesOf(result).get(0)).toMatchObject({ stage: 'mail', reply: { status: '5.7.1' } })
     expect(said(await connection.send(mail()))).toBe('delivered')
     connection.destroy()
   })
@@ -150,7 +152,7 @@ for (const offers of [undefined, PLAIN]) {
     const to = ['a@far.example', 'b@far.example', 'c@far.example', 'd@far.example']
     const result = await connection.send(mail({ to }))
     expect(result.later).toEqual([1, 2])
-    expect(new Set(result.outcomes.keys())).toEqual(new Set([0, 3]))
+    expect(new Set(result.found.keys())).toEqual(new Set([0, 3]))
     expect(said(result)).toBe('delivered deferred/recipient')
     connection.destroy()
   })
@@ -186,7 +188,7 @@ for (const offers of [undefined, PLAIN]) {
     await using mx = await startMx({ ...script, RCPT: ['250 ok', '550 no', '250 ok'], dot: drop })
     const result = await (await callTo(mx)).send(mail({ to: ['a@far.example', 'b@far.example'] }))
     expect(said(result)).toBe('unknown/message refused/recipient')
-    expect(result.outcomes.get(0)?.stage).toBe('dot')
+    expect(outcomesOf(result).get(0)?.stage).toBe('dot')
     expect(result.connection).toBe('lost')
   })
 }
@@ -202,7 +204,7 @@ test.for(['MAIL', 'RCPT', 'DATA'] as const)('silence at %s ends in its time', as
   const connection = await callTo(mx, { [verb.toLowerCase()]: 30 })
   const result = await connection.send(mail())
   expect(said(result)).toBe('deferred/message')
-  expect(result.outcomes.get(0)?.reply.text).toContain('No answer within')
+  expect(outcomesOf(result).get(0)?.reply.text).toContain('No answer within')
 })
 
 const NONSENSE: [what: string, answer: Answer][] = [
@@ -218,7 +220,7 @@ for (const [what, answer] of NONSENSE) {
     const result = await (await callTo(mx, { dot: 50 })).send(mail())
     expect(said(result)).toBe('refused/message')
     const words = typeof answer === 'string' ? answer : (answer as { last: string }).last
-    const { text } = result.outcomes.get(0)!.reply
+    const { text } = outcomesOf(result).get(0)!.reply
     for (const line of words.split('\n')) expect(text).toContain(line)
     expect(text).toContain('it may have taken the message')
     expect(result.connection).toBe('lost')
@@ -229,7 +231,7 @@ test('nonsense before the dot was sent does not make silence after it an answer'
   await using mx = await startMx({ DATA: '354 go on\nEnd with a dot', dot: silence })
   const result = await (await callTo(mx, { dot: 50 })).send(mail())
   expect(said(result)).toBe('unknown/message')
-  expect(result.outcomes.get(0)?.reply.text).toContain('it sent "End with a dot"')
+  expect(outcomesOf(result).get(0)?.reply.text).toContain('it sent "End with a dot"')
 })
 
 test.for([
@@ -247,7 +249,7 @@ test('of two codes to RCPT the last one counts, and all words are kept', async (
   await using mx = await startMx({ RCPT: '550-5.1.1 No such user here\n553 5.1.1 try another' })
   const connection = await callTo(mx)
   const result = await connection.send(mail())
-  expect(result.outcomes.get(0)).toMatchObject({
+  expect(outcomesOf(result).get(0)).toMatchObject({
     kind: 'refused',
     reply: { code: 553, status: '5.1.1', text: 'try another\n550-5.1.1 No such user here' },
   })
@@ -270,7 +272,7 @@ test('a server that closes after a message was taken is at a limit, and nothing 
   expect(said(await connection.send(mail()))).toBe('delivered')
   await mx.until(() => mx.open === 0)
   const result = await connection.send(mail())
-  expect(result).toEqual({ outcomes: new Map(), later: [], connection: 'limit' })
+  expect(result).toEqual({ found: new Map(), later: [], connection: 'limit' })
   expect(connection.usable).toBe(false)
 })
 
@@ -279,7 +281,7 @@ test('a 421 to the MAIL after a message was taken is a limit too', async () => {
   const connection = await callTo(mx)
   expect(said(await connection.send(mail()))).toBe('delivered')
   const result = await connection.send(mail())
-  expect(result).toEqual({ outcomes: new Map(), later: [], connection: 'limit' })
+  expect(result).toEqual({ found: new Map(), later: [], connection: 'limit' })
   expect(connection.taken).toBe(1)
 })
 
@@ -307,7 +309,7 @@ for (const answer of ['552 5.3.4 too big', '421 4.3.2 closing'] as const) {
     const content = Buffer.alloc(30_000_000, 'x'.repeat(70) + '\r\n')
     const result = await connection.send(mail({ content }))
     expect(said(result)).toBe(`${answer.startsWith('5') ? 'refused' : 'deferred'}/message`)
-    expect(result.outcomes.get(0)).toMatchObject({ stage: 'data' })
+    expect(outcomesOf(result).get(0)).toMatchObject({ stage: 'data' })
     expect(result.connection).toBe('lost')
     expect(mx.taken).toHaveLength(0)
   })
@@ -452,7 +454,7 @@ for (const [what, offers, change, status] of UNFIT) {
     await using mx = await startMx({ offers })
     const connection = await callTo(mx)
     const result = await connection.send(mail(change))
-    expect(result.outcomes.get(0)).toMatchObject({
+    expect(outcomesOf(result).get(0)).toMatchObject({
       kind: 'refused',
       stage: 'here',
       reply: { status },

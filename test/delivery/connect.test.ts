@@ -5,12 +5,14 @@ import { afterEach, expect, test } from 'vitest'
 import { systemClock } from '../../src/base/clock.ts'
 import { connect } from '../../src/delivery/connect.ts'
 import type { ConnectOptions } from '../../src/delivery/connect.ts'
-import type { Connected, Connection, Target } from '../../src/delivery/parts.ts'
+import type { Connection, Target } from '../../src/delivery/parts.ts'
 import { createTlsContexts } from '../../src/delivery/tls.ts'
 import { TLS_LEVELS } from '../../src/mail/destination.ts'
 import { makeCertificate } from '../peers/certificate.ts'
 import { drop, silence, startMx } from '../peers/mx.ts'
 import type { Mx, Script, Verb } from '../peers/mx.ts'
+import { called } from './judged.ts'
+import type { Called } from './judged.ts'
 
 const certificate = makeCertificate('mx.far.example')
 const stranger = makeCertificate('other.example')
@@ -25,7 +27,7 @@ async function call(
   mx: Pick<Mx, 'address' | 'port'>,
   target: Partial<Target> = {},
   options: Partial<ConnectOptions> = {},
-): Promise<Connected> {
+): Promise<Called> {
   const connected = await connect(
     { host: 'mx.far.example', address: mx.address, port: mx.port, tls: 'none', ...target },
     {
@@ -37,12 +39,13 @@ async function call(
     },
   )
   if (connected.kind === 'connected') open.push(connected.connection)
-  return connected
+  return called(connected)
 }
 
 function failedAt(stage: string, text = ''): object {
   const reply = { text: expect.stringContaining(text) as string }
-  return { kind: 'failed', outcome: { kind: 'deferred', stage, scope: 'site', reply } }
+  const scope = stage === 'starttls' || stage === 'auth' ? 'way' : 'site'
+  return { kind: 'failed', outcome: { kind: 'deferred', stage, scope, reply } }
 }
 
 test('a server that knows no EHLO is greeted with HELO', async () => {

@@ -9,6 +9,7 @@ import type { TransactionResult } from '../../src/delivery/parts.ts'
 import { parseAddress } from '../../src/mail/address.ts'
 import { drop, silence, startMx } from '../peers/mx.ts'
 import type { Answer, Mx } from '../peers/mx.ts'
+import { outcomeOf, outcomesOf } from './judged.ts'
 
 const TIMEOUTS = { reset: 15, mail: 15, rcpt: 15, data: 15, block: 15, dot: 15, quit: 15 }
 
@@ -73,7 +74,7 @@ async function converse(mx: Mx, counts: readonly number[], honest: boolean): Pro
   const { signal } = new AbortController()
   const options = { helloName: 'near.example', clock: systemClock, signal, timeouts: TIMEOUTS }
   const connected = await connect(target, options)
-  if (connected.kind !== 'connected') throw new Error(connected.outcome.reply.text)
+  if (connected.kind !== 'connected') throw new Error(outcomeOf(connected).reply.text)
   const { connection } = connected
   for (const [message, count] of counts.entries()) {
     const content = Buffer.from(`Subject: ${message}\r\n\r\nhello\r\n`)
@@ -102,12 +103,12 @@ function check(
 ): void {
   const taken = mx.taken.find(({ content }) => content.includes(`Subject: ${message}\r\n`))
   if (result.connection === 'limit') {
-    expect([...result.outcomes.keys(), ...result.later, taken]).toEqual([undefined])
+    expect([...result.found.keys(), ...result.later, taken]).toEqual([undefined])
     return
   }
-  const decided = [...result.outcomes.keys(), ...result.later].sort((a, b) => a - b)
+  const decided = [...result.found.keys(), ...result.later].sort((a, b) => a - b)
   expect(decided).toEqual(numbers)
-  for (const [n, { kind, reply }] of result.outcomes) {
+  for (const [n, { kind, reply }] of outcomesOf(result)) {
     const there = taken?.to.includes(`r${n}@far.example`) === true
     if (kind === 'delivered' && honest) expect(there).toBe(true)
     const mayHave = kind === 'unknown' || reply.text.endsWith('may have taken the message')

@@ -1,8 +1,9 @@
 // What each reply and each loss means, by the stage where it was met.
 
 import { expect, test } from 'vitest'
-import { judge, saysTooMany } from '../../src/delivery/judge.ts'
-import type { NameFinding, Unfit } from '../../src/delivery/judge.ts'
+import { BY_MX, judge } from '../../src/delivery/judge.ts'
+import type { NameFinding, Unfit } from '../../src/delivery/parts.ts'
+import { saysTooMany } from '../../src/delivery/replies.ts'
 import type { Stage } from '../../src/mail/outcome.ts'
 
 const REPLIES: [stage: Stage, code: number, kind: string, scope: string][] = [
@@ -10,8 +11,10 @@ const REPLIES: [stage: Stage, code: number, kind: string, scope: string][] = [
   ['greeting', 521, 'deferred', 'site'], // RFC 7504: this host takes no mail; another may
   ['greeting', 421, 'deferred', 'site'],
   ['hello', 550, 'deferred', 'site'],
-  ['starttls', 454, 'deferred', 'site'],
-  ['auth', 535, 'deferred', 'site'],
+  ['starttls', 454, 'deferred', 'way'],
+  ['starttls', 421, 'deferred', 'site'],
+  ['auth', 535, 'deferred', 'way'],
+  ['auth', 421, 'deferred', 'site'],
   ['mail', 451, 'deferred', 'message'],
   ['mail', 550, 'refused', 'message'],
   ['mail', 421, 'deferred', 'message'],
@@ -32,22 +35,22 @@ const REPLIES: [stage: Stage, code: number, kind: string, scope: string][] = [
 for (const [stage, code, kind, scope] of REPLIES) {
   test(`a ${code} at ${stage} is ${kind}, and speaks of the ${scope}`, () => {
     const reply = { code, text: 'so it said' }
-    const outcome = judge({ kind: 'reply', stage, reply })
+    const outcome = judge({ kind: 'reply', stage, reply }, BY_MX)
     expect(outcome).toEqual({ kind, stage, scope, reply, by: 'server' })
   })
 }
 
 test('the basic code decides, whatever the text says: 421 5.7.32 is temporary', () => {
   const reply = { code: 421, text: '5.7.32 Your email has been rate limited' }
-  expect(judge({ kind: 'reply', stage: 'dot', reply }).kind).toBe('deferred')
+  expect(judge({ kind: 'reply', stage: 'dot', reply }, BY_MX).kind).toBe('deferred')
 })
 
 const LOSSES: [stage: Stage, kind: string, scope: string, status: string][] = [
   ['connect', 'deferred', 'site', '4.4.1'],
   ['greeting', 'deferred', 'site', '4.4.2'],
   ['hello', 'deferred', 'site', '4.4.2'],
-  ['starttls', 'deferred', 'site', '4.7.5'],
-  ['auth', 'deferred', 'site', '4.7.0'],
+  ['starttls', 'deferred', 'way', '4.7.5'],
+  ['auth', 'deferred', 'way', '4.7.0'],
   ['mail', 'deferred', 'message', '4.4.2'],
   ['rcpt', 'deferred', 'message', '4.4.2'],
   ['data', 'deferred', 'message', '4.4.2'],
@@ -55,7 +58,7 @@ const LOSSES: [stage: Stage, kind: string, scope: string, status: string][] = [
 ]
 for (const [stage, kind, scope, status] of LOSSES) {
   test(`a loss at ${stage} is ${kind}, and speaks of the ${scope}`, () => {
-    const outcome = judge({ kind: 'loss', stage, loss: { kind: 'closed', text: 'gone' } })
+    const outcome = judge({ kind: 'loss', stage, loss: { kind: 'closed', text: 'gone' } }, BY_MX)
     expect(outcome).toMatchObject({ kind, scope, reply: { status, text: 'gone' }, by: 'relay' })
   })
 }
@@ -72,7 +75,7 @@ const NAMES: [finding: NameFinding, kind: string, status: string][] = [
 ]
 for (const [finding, kind, status] of NAMES) {
   test(`"${finding}" of a name is ${kind} with ${status}`, () => {
-    const outcome = judge({ kind: 'name', finding, text: 'so it is' })
+    const outcome = judge({ kind: 'name', finding, text: 'so it is' }, BY_MX)
     expect(outcome).toMatchObject({ kind, stage: 'dns', scope: 'site', reply: { status } })
     expect(outcome.reply.code).toBeGreaterThanOrEqual(kind === 'refused' ? 500 : 400)
   })
@@ -85,7 +88,7 @@ const UNFIT: [unfit: Unfit, status: string][] = [
 ]
 for (const [unfit, status] of UNFIT) {
   test(`what is ${unfit} for the server is refused here with ${status}`, () => {
-    const outcome = judge({ kind: 'unfit', unfit, text: 'it cannot' })
+    const outcome = judge({ kind: 'unfit', unfit, text: 'it cannot' }, BY_MX)
     expect(outcome).toMatchObject({
       kind: 'refused',
       stage: 'here',

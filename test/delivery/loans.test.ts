@@ -16,6 +16,7 @@ class Line implements Connection {
   fact = { host: 'mx.example', address: '127.0.0.1', port: 25, notes: [] }
   offersDsn = true
   taken = 1
+  used = true
   usable = true
   ended = false
   closed = Promise.resolve()

@@ -2,7 +2,8 @@
 
 import { expect, test } from 'vitest'
 import { nextAttempt } from '../../src/delivery/retry.ts'
-import { Trouble } from '../../src/delivery/trouble.ts'
+import { backOff } from '../../src/delivery/back-off.ts'
+import { Strikes, Trouble } from '../../src/delivery/trouble.ts'
 import { verdictOf } from '../../src/delivery/verdict.ts'
 import { parseAddress } from '../../src/mail/address.ts'
 import type { Outcome } from '../../src/mail/outcome.ts'
@@ -56,23 +57,54 @@ test('what has no attempt left waits until it expires', () => {
   expect(verdictOf(outcome('deferred'), bo, short)).toEqual({ kind: 'retry', due: 30_000 })
 })
 
-test('trouble steps by the schedule while it lasts, and begins anew after it is over', () => {
+const PATIENCE = { lifetime: 5 * 24 * 60 * MINUTE, isUrgent: false }
+
+test('trouble steps back by minutes at the most, and begins anew after it is over', () => {
   const trouble = new Trouble()
-  expect(trouble.step(RETRY, 0, 0, 'dead')).toBe(MINUTE)
-  expect(trouble.suspended(MINUTE - 1)).toBe(true)
-  expect(trouble.suspended(MINUTE)).toBe(false)
+  const steps: number[] = []
+  for (let now = 0; steps.length < 8; now = trouble.until)
+    steps.push((trouble.step('connect', PATIENCE, now, 0, 'dead') - now) / 1000)
+  expect(steps).toEqual([10, 20, 40, 80, 160, 300, 300, 300])
+  expect(trouble.suspended(trouble.until - 1)).toBe(true)
+  expect(trouble.suspended(trouble.until)).toBe(false)
   expect(trouble.probing).toBe(true)
-  expect(trouble.step(RETRY, MINUTE, 0, 'dead')).toBe(6 * MINUTE)
   trouble.over()
   expect(trouble.probing).toBe(false)
-  expect(trouble.step(RETRY, 0, 0, 'dead')).toBe(MINUTE)
+  expect(trouble.step('connect', PATIENCE, 0, 0, 'dead')).toBe(10_000)
 })
 
-test('three different deliveries in a row are trouble, one delivery three times is not', () => {
-  const trouble = new Trouble()
-  const [one, two, three] = ['a-1', 'b-1', 'c-1'] as DeliveryId[]
-  expect([one!, one!, one!, two!].map((id) => trouble.strike(id))).not.toContain(true)
-  expect(trouble.strike(three!)).toBe(true)
-  trouble.over()
-  expect([one!, two!].map((id) => trouble.strike(id))).not.toContain(true)
+test('the queue with the least patience bounds every pause, and urgent mail its own', () => {
+  expect(backOff('connect', 9, { lifetime: 12_000, isUrgent: false }, 0)).toBe(3000)
+  expect(backOff('connect', 9, { lifetime: 100, isUrgent: false }, 0)).toBe(1000)
+  expect(backOff('connect', 9, { ...PATIENCE, isUrgent: true }, 0)).toBe(MINUTE)
+  expect(backOff('connect', 9, PATIENCE, 1)).toBe(5.5 * MINUTE)
+})
+
+test('three different deliveries in a row speak of the site, and each speaks once', () => {
+  const strikes = new Strikes()
+  const [one, two, three, four] = ['a-1', 'b-1', 'c-1', 'd-1'] as DeliveryId[]
+  const count = (id: DeliveryId, alike = 'lost') => strikes.count(id, alike, false)
+  expect([one!, one!, one!, two!].map((id) => count(id))).not.toContain(true)
+  expect(count(three!)).toBe(true)
+  expect([one!, two!, three!, four!].map((id) => count(id))).not.toContain(true)
+})
+
+test('what ends otherwise, or goes through, ends the row', () => {
+  const strikes = new Strikes()
+  const ids = Array.from({ length: 8 }, (_, n) => `m${n}-1` as DeliveryId)
+  expect([strikes.count(ids[0]!, 'a', false), strikes.count(ids[1]!, 'a', false)]).toEqual([
+    false,
+    false,
+  ])
+  expect(strikes.count(ids[2]!, 'b', false)).toBe(false)
+  expect(strikes.count(ids[3]!, 'b', false)).toBe(false)
+  strikes.clear()
+  expect(strikes.count(ids[4]!, 'b', false)).toBe(false)
+})
+
+test('a site that is being probed is not suspended again by a batch with the same fault', () => {
+  const strikes = new Strikes()
+  const ids = Array.from({ length: 10 }, (_, n) => `m${n}-1` as DeliveryId)
+  const said = ids.map((id) => strikes.count(id, 'lost', true))
+  expect(said.indexOf(true)).toBe(9)
 })

@@ -45,6 +45,7 @@ class Line implements Connection {
   fact = { host: 'mx.example', address: '127.0.0.1', port: 25, notes: [] }
   offersDsn = true
   taken = 0
+  used = false
   usable = true
   ended = false
   closed = Promise.resolve()
@@ -194,8 +195,9 @@ test('an idle connection of another site gives way when no more may be open', as
 test('a site in trouble lets one probe in, and the others when it is well', async () => {
   const there = world(1000)
   const site = there.site('mx.example')
-  site.trouble.step([60_000], there.clock.now(), 0, 'dead')
-  there.clock.pass(60_000)
+  const patience = { lifetime: 86_400_000, isUrgent: false }
+  site.trouble.step('connect', patience, there.clock.now(), 0, 'dead')
+  there.clock.pass(10_000)
   await enter(there, site, 'a.example')
   const others = ['b.example', 'c.example'].map((name) => there.sites.enter(site, lane(name), 'k'))
   expect(await Promise.all(others.map(now))).toEqual(['waits', 'waits'])

@@ -50,6 +50,7 @@ export function testPolicy(
     credentials: () => undefined,
     signing: () => undefined,
     limits: () => ({ connections: 20, messagesPerConnection: 100, at: 'shaping.yaml:1' }),
+    lifetime: queue.giveUpAfter,
     queue: () => ({ ...queue, warnAfter: 3_600_000, at: 'default.yaml:1' }),
     ...changes,
   }
