@@ -285,13 +285,53 @@ test('a 421 to the MAIL after a message was taken is a limit too', async () => {
   expect(connection.taken).toBe(1)
 })
 
-test('a 421 at RCPT of the second message is no limit', async () => {
-  await using mx = await startMx({ RCPT: ['250 ok', '421 4.7.0 enough'] })
+test.for(['RCPT', 'DATA'] as const)(
+  'a 421 at %s of the second message, before anybody was answered, is a limit of the connection',
+  async (verb) => {
+    const first = verb === 'DATA' ? '354 go on' : '250 ok'
+    await using mx = await startMx({ [verb]: [first, '421 4.7.0 enough'] })
+    const connection = await callTo(mx)
+    await connection.send(mail())
+    const result = await connection.send(mail())
+    expect(result).toEqual({ found: new Map(), later: [], connection: 'limit' })
+  },
+)
+
+test.for(['421 4.7.0 too many errors', drop] as const)(
+  'a server that leaves behind final answers has the others go on at once',
+  async (last) => {
+    await using mx = await startMx({ RCPT: ['550 5.1.1 who?', '250 ok', '550 5.1.1 who?', last] })
+    const connection = await callTo(mx)
+    const to = ['a', 'b', 'c', 'd', 'e'].map((name) => `${name}@far.example`)
+    const result = await connection.send(mail({ to }))
+    expect(said(result)).toBe('refused/recipient refused/recipient')
+    expect(result.later).toEqual([1, 3, 4])
+    expect(result.connection).toBe('lost')
+  },
+)
+
+test.for([
+  ['DATA', ['552 too many recipients'], '554 5.5.3 Too many recipients'],
+  ['dot', [], '554 Too many recipients'],
+] as const)(
+  'where a transaction had too many, a 5yz at %s refuses their number and bounces nobody',
+  async ([verb, more, reply]) => {
+    const answers = more.length > 0 ? ['250 ok', '250 ok', ...more] : '250 ok'
+    await using mx = await startMx({ RCPT: answers, [verb]: reply })
+    const connection = await callTo(mx)
+    const to = ['a', 'b', 'c', 'd'].map((name) => `${name}@far.example`)
+    const result = await connection.send(mail({ to: more.length > 0 ? to.slice(0, 3) : to }))
+    expect(said(result)).toBe('')
+    expect(result.width).toBe(2)
+    expect(result.later).toHaveLength(more.length > 0 ? 3 : 4)
+  },
+)
+
+test('content that is too large for a server bounces, whatever its code also means', async () => {
+  await using mx = await startMx({ dot: '552 5.3.4 Message too big' })
   const connection = await callTo(mx)
-  await connection.send(mail())
-  const result = await connection.send(mail())
-  expect(said(result)).toBe('deferred/message')
-  expect(result.connection).toBe('lost')
+  const result = await connection.send(mail({ to: ['a@far.example', 'b@far.example'] }))
+  expect(said(result)).toBe('refused/message refused/message')
 })
 
 test('a word that nobody asked for makes a connection useless', async () => {

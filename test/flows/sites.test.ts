@@ -64,13 +64,13 @@ test('when a suspension is over one connection looks first, and then all go on',
   expect(relay.events.filter(({ kind }) => kind === 'suspended')).toHaveLength(1)
 })
 
-test('a probe that fails waits the next step of the schedule', async () => {
+test('a probe that fails waits a step longer, whatever the schedule of the mail', async () => {
   await using mx = await startMx({ greeting: '421 4.3.2 Closed' }, MX_PLACE)
   await using relay = await startRelay({ mx: { 'far.example': [mx] } })
   const ids = await relay.sendAll(
     Array.from({ length: 20 }, (_, n) => ({ to: `n${n}@far.example` })),
   )
-  for (const step of [60_000, 300_000, 900_000]) {
+  for (const step of [10_000, 20_000, 40_000]) {
     const { until } = await relay.until('suspended')
     expect(until - relay.clock.now()).toBe(step)
     const { queue } = relay.real

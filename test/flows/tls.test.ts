@@ -49,7 +49,7 @@ test('STARTTLS that is refused is followed by mail in clear', async () => {
 })
 
 for (const tls of ['required', 'verified'])
-  test(`tls: ${tls} keeps mail back from a server without STARTTLS, as trouble of the site`, async () => {
+  test(`tls: ${tls} keeps mail back from a server without STARTTLS, as trouble of that way`, async () => {
     await using mx = await startMx({})
     await using relay = await startVia(mx, `tls: ${tls}`)
     const id = await relay.send({ to: 'bo@far.example' })
@@ -57,7 +57,7 @@ for (const tls of ['required', 'verified'])
     expect(suspended).toMatchObject({ cause: 'tls' })
     expect(suspended.reason).toMatch(/does not offer STARTTLS/)
     const { outcome } = await relay.until('attempted', id)
-    expect(outcome).toMatchObject({ kind: 'deferred', stage: 'starttls', scope: 'site' })
+    expect(outcome).toMatchObject({ kind: 'deferred', stage: 'starttls', scope: 'way' })
     expect((await relay.entries(id))[0]).toMatchObject({ state: 'waiting', attempts: 0 })
     expect(mx.heard.some((line) => line.startsWith('MAIL'))).toBe(false)
 
