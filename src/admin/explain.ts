@@ -199,6 +199,8 @@ function describeNotice(fate: NoticeFate): string {
       return 'no notice, the sender wanted none'
     case 'null sender':
       return 'no notice, since <> is the sender'
+    case 'no route':
+      return 'no notice, as no rule routes one to the sender'
   }
 }
 

@@ -12,7 +12,7 @@ export interface Part {
   readonly type: string
   readonly description: string
   readonly bytes: Buffer
-  /** It may not be encoded, so bytes above 127 go as they are; other such parts are encoded. */
+  /** It may not be encoded, so bytes above 127 go as they are; all others are encoded for 7 bits. */
   readonly plain: boolean
 }
 
@@ -53,7 +53,7 @@ function formatHeading({ hostname, to, subject, at, messageId, about }: Heading)
   ].join('')
 }
 
-function formatPart(part: Part, boundary: string): Buffer[] {
+export function formatPart(part: Part, boundary: string): Buffer[] {
   const { encoding, bytes } = encoded(part)
   const top =
     `\r\n--${boundary}\r\nContent-Type: ${part.type}\r\n` +

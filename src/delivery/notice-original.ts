@@ -1,6 +1,7 @@
 // The message that a notice is about: what is said of it, and how much of it goes along.
 
 import { valueOf, type Field, type Header } from '../mail/header.ts'
+import type { Part } from './notice-mime.ts'
 import type { NoticeReport } from './notice-report.ts'
 
 /** Decoded, and from strangers. */
@@ -9,11 +10,6 @@ export interface About {
   readonly date?: string
   /** With its angle brackets; only where it has the form of a Message-ID. */
   readonly messageId?: string
-}
-
-export interface Returned {
-  readonly kind: 'whole' | 'header'
-  readonly bytes: Buffer
 }
 
 const KB = 1024
@@ -36,24 +32,46 @@ export function aboutOf({ fields }: Header): About {
   }
 }
 
-/** RFC 3461 6.2 and 6.3: only failures return content, and `RET` decides; else the size does. */
-export function returnedOf(report: NoticeReport, header: Header): Returned {
+/**
+ * RFC 3461 6.2 and 6.3: only failures return content, and `RET` decides; else the size does.
+ * @param utf8 the report has the forms of RFC 6533
+ * @param eightBitWay the notice goes by SMTPUTF8 in any case, and so by 8BITMIME
+ */
+export function originalPart(
+  report: NoticeReport,
+  header: Header,
+  utf8: boolean,
+  eightBitWay: boolean,
+): Part {
   const { kind, full, delivery } = report
   const { ret, eightBit } = delivery.envelope
-  // Nobody asked for eight-bit content, and a server that cannot take it would not take the notice.
+  // Nobody asked for eight-bit content. Where somebody did, it is tried: a way that does not take it
+  // gets the header instead (notice-smaller.ts).
   const small = full !== undefined && full.length <= SMALL && !eightBit
   const whole = ret === 'full' ? full !== undefined && full.length <= MOST : small
-  if (kind === 'failure' && whole && ret !== 'hdrs') return { kind: 'whole', bytes: full! }
-  return { kind: 'header', bytes: headerBytes(header) }
+  if (kind !== 'failure' || !whole || ret === 'hdrs') return headerPart(header, utf8 && eightBitWay)
+  // message/rfc822 may not be encoded (RFC 2046 5.2.1), message/global may (RFC 6532 3.7).
+  return {
+    type: utf8 ? 'message/global' : 'message/rfc822',
+    description: 'Your message',
+    bytes: full!,
+    plain: !utf8 || eightBitWay,
+  }
 }
 
-function headerBytes({ fields }: Header): Buffer {
+/** The top of the message; `global` as RFC 6533 has it, in eight bits. */
+export function headerPart({ fields }: Header, global: boolean): Part {
   let text = ''
   for (const { raw } of fields) {
     if (text.length + raw.length > SMALL) break
     text += raw + '\r\n'
   }
-  return Buffer.from(text, 'latin1')
+  return {
+    type: global ? 'message/global-headers' : 'text/rfc822-headers; charset=utf-8',
+    description: 'The top of your message',
+    bytes: Buffer.from(text, 'latin1'),
+    plain: global,
+  }
 }
 
 function utf8(field: Field): string {

@@ -6,16 +6,21 @@ import { formatAddress } from '../mail/address.ts'
 import { formatDate } from '../mail/dsn.ts'
 import type { Outcome, Stage } from '../mail/outcome.ts'
 import { sentenceOf } from '../mail/status.ts'
+import type { Bounded } from './notice-bounds.ts'
 import type { About } from './notice-original.ts'
 import type { NoticeReport, Reported } from './notice-report.ts'
 
 /** Lines end with "\n"; whatever strangers said in it is safe on a terminal. */
-export function noticeText(report: NoticeReport, hostname: string, about: About): string {
+export function noticeText({ report, left }: Bounded, hostname: string, about: About): string {
   const { recipients } = report
-  const only = recipients.length === 1 ? recipients[0] : undefined
+  const only = recipients.length === 1 && left === 0 ? recipients[0] : undefined
   const paragraphs =
     only === undefined
-      ? [wrap(openingOfMany(report)), ...recipients.flatMap((each) => ofOne(report, each))]
+      ? [
+          wrap(openingOfMany(report, recipients.length + left)),
+          ...recipients.flatMap((each) => ofOne(report, each)),
+          left === 0 ? '' : wrap(`And ${left} more, for whom there is no room here.`),
+        ]
       : [wrap(openingOf(report, only)), ...said(report, only)]
   return [...paragraphs, aboutMessage(about), wrap(closing(report, hostname))]
     .filter((paragraph) => paragraph !== '')
@@ -47,8 +52,7 @@ function relayed({ attempt }: NoticeReport): string {
   return `passed on to ${next}, which sends no reports of its own.`
 }
 
-function openingOfMany(report: NoticeReport): string {
-  const count = report.recipients.length
+function openingOfMany(report: NoticeReport, count: number): string {
   switch (report.kind) {
     case 'failure':
       return `Your message was not delivered to ${count} of its recipients. They are listed below, each with the reason. It will not be tried again.`

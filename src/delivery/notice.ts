@@ -10,9 +10,10 @@ import { formatReply } from '../mail/reply.ts'
 import { withClass } from '../mail/status.ts'
 import { decodeXtext, parseOriginalRecipient } from '../mail/xtext.ts'
 import type { Policy } from '../policy/policy.ts'
-import type { NewDelivery, NewMail } from '../queue/port.ts'
+import type { Delivery, MessageId, NewDelivery, NewMail } from '../queue/port.ts'
+import { boundReport } from './notice-bounds.ts'
 import { formatNotice, isEightBit, type Part } from './notice-mime.ts'
-import { aboutOf, returnedOf, type Returned } from './notice-original.ts'
+import { aboutOf, originalPart } from './notice-original.ts'
 import type { NoticeKind, NoticeOptions, NoticeReport, Reported } from './notice-report.ts'
 import { noticeText } from './notice-text.ts'
 
@@ -39,6 +40,33 @@ export async function composeNotice(
   }
   const content = { key: report.id, size: bytes.length, bytes }
   return { id: report.id, at: report.at, envelope, content, deliveries: [delivery] }
+}
+
+/** The same notice with less of the message in it, and another id. */
+export function composeSmaller(
+  options: NoticeOptions,
+  { envelope, recipients }: Delivery,
+  id: MessageId,
+  at: number,
+  bytes: Buffer,
+): NewMail | undefined {
+  const [recipient] = recipients
+  const delivery = recipient && deliveryTo(recipient.address, options.policy, at)
+  if (recipient === undefined || delivery === undefined) return undefined
+  const eightBit = needsSmtpUtf8(recipient.address) || /[\x80-\xff]/.test(bytes.toString('latin1'))
+  const { address } = recipient
+  return {
+    id,
+    at,
+    envelope: {
+      ...envelope,
+      recipients: [{ address, notify: ['never'] }],
+      size: bytes.length,
+      eightBit,
+    },
+    content: { key: id, size: bytes.length, bytes },
+    deliveries: [delivery],
+  }
 }
 
 /** Notices have a queue of their own where operators gave them one. */
@@ -72,11 +100,14 @@ function contentOf(
   const header = parseHeader(report.header)
   const about = aboutOf(header)
   const utf8 = isGlobal(report, sender)
-  const text = noticeText(report, hostname, about).replaceAll('\n', '\r\n')
+  // Only such a sender's way has SMTPUTF8 for certain: for others all is written in 7 bits.
+  const eightBitWay = needsSmtpUtf8(sender)
+  const bounded = boundReport(report)
+  const text = noticeText(bounded, hostname, about).replaceAll('\n', '\r\n')
   const parts: Part[] = [
     part('text/plain; charset=utf-8', 'What happened', text, false),
-    statusPart(report, hostname, utf8),
-    originalPart(returnedOf(report, header), utf8),
+    statusPart(bounded.report, hostname, utf8, eightBitWay),
+    originalPart(report, header, utf8, eightBitWay),
   ]
   const messageId = `<${report.id}@${hostname}>`
   const heading = {
@@ -87,7 +118,7 @@ function contentOf(
     messageId,
     ...(about.messageId === undefined ? {} : { about: about.messageId }),
   }
-  const eightBit = needsSmtpUtf8(sender) || parts.some(isEightBit)
+  const eightBit = eightBitWay || parts.some(isEightBit)
   return { bytes: formatNotice(heading, parts), eightBit, messageId }
 }
 
@@ -100,14 +131,19 @@ function isGlobal({ delivery, recipients }: NoticeReport, sender: Address): bool
   })
 }
 
-function statusPart(report: NoticeReport, hostname: string, utf8: boolean): Part {
+function statusPart(
+  report: NoticeReport,
+  hostname: string,
+  utf8: boolean,
+  eightBitWay: boolean,
+): Part {
   const { acceptedAt, envelope } = report.delivery
   const envelopeId = envelope.envid === undefined ? undefined : decodeXtext(envelope.envid)
   const message = { reportingMta: hostname, arrivedAt: acceptedAt, envelopeId }
   const recipients = report.recipients.map((each) => statusOf(report, each))
   const status = formatDeliveryStatus(message, recipients, utf8)
   const type = utf8 ? 'message/global-delivery-status' : 'message/delivery-status'
-  return part(type, 'Delivery report', status, true)
+  return part(type, 'Delivery report', status, !utf8 || eightBitWay)
 }
 
 function statusOf(report: NoticeReport, reported: Reported): StatusOfRecipient {
@@ -146,13 +182,6 @@ function diagnosticOf({ outcome, reason }: Reported): string | undefined {
   if (reason !== undefined) return `x-waypost; refused by an administrator: ${reason}`
   if (outcome === undefined) return undefined
   return `${outcome.by === 'server' ? 'smtp' : 'x-waypost'}; ${formatReply(outcome.reply)}`
-}
-
-function originalPart({ kind, bytes }: Returned, utf8: boolean): Part {
-  if (kind === 'whole')
-    return part(utf8 ? 'message/global' : 'message/rfc822', 'Your message', bytes, true)
-  const type = utf8 ? 'message/global-headers' : 'text/rfc822-headers; charset=utf-8'
-  return part(type, 'The top of your message', bytes, utf8)
 }
 
 function part(type: string, description: string, content: string | Buffer, plain: boolean): Part {

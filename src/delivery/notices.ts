@@ -14,8 +14,10 @@ import type {
   RecipientResult,
   Settlement,
 } from '../queue/port.ts'
+import { composeSmaller } from './notice.ts'
 import { wantsNotice } from './notice-report.ts'
 import type { NoticeKind, NoticeOptions, NoticeReport, Reported } from './notice-report.ts'
+import { isAboutContent, smallerNotice } from './notice-smaller.ts'
 import { collect } from './prepare.ts'
 
 export type ComposeNotice = (
@@ -81,6 +83,7 @@ export class Notices {
     settlement: Settlement,
     passedOn: boolean,
   ): Promise<Settlement> {
+    if (delivery.envelope.notice !== undefined) return this.#again(delivery, settlement)
     const { results } = settlement
     const failed = results.filter(isFailure)
     const arrived = passedOn ? [] : results.filter((result) => wantsSuccess(delivery, result))
@@ -97,6 +100,24 @@ export class Notices {
     const notices = [failureNotice, successNotice].filter((notice) => notice !== undefined)
     const told = failureNotice === undefined ? results.map(untellable) : results
     return { ...settlement, results: told, ...(notices.length > 0 ? { notices } : {}) }
+  }
+
+  /** A notice that was refused for its content goes once more, with less of it. */
+  async #again(delivery: Delivery, settlement: Settlement): Promise<Settlement> {
+    const { hostname, policy } = this.#options
+    const smaller = smallerNotice(await this.#read(delivery, delivery.content.size))
+    const id = idOf(`${delivery.id} smaller`)
+    const notice =
+      smaller &&
+      composeSmaller({ hostname, policy: policy() }, delivery, id, settlement.at, smaller.bytes)
+    if (notice === undefined) return settlement
+    const reason = `sent again with ${smaller!.with}: ${id}`
+    const results = settlement.results.map((result) =>
+      result.verdict.kind === 'end'
+        ? { ...result, verdict: { ...result.verdict, reason } }
+        : result,
+    )
+    return { ...settlement, results, notices: [notice] }
   }
 
   async #compose(
@@ -125,11 +146,11 @@ export class Notices {
     )
   }
 
-  async #read({ content }: Delivery): Promise<Buffer> {
+  async #read({ content }: Delivery, atLeast = IN_MEMORY): Promise<Buffer> {
     const { bytes } = content
     if (bytes !== undefined) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     try {
-      return await collect(this.#options.queue.content(content), IN_MEMORY)
+      return await collect(this.#options.queue.content(content), atLeast)
     } catch {
       // A notice without the top of the message is better than an end that nobody hears of.
       return Buffer.alloc(0)
@@ -149,6 +170,8 @@ export class Notices {
 }
 
 function owes(delivery: Delivery, result: RecipientResult, passedOn: boolean): boolean {
+  if (delivery.envelope.notice !== undefined)
+    return result.verdict.kind === 'end' && isAboutContent(result.outcome)
   return isFailure(result) || (!passedOn && wantsSuccess(delivery, result))
 }
 
@@ -193,8 +216,7 @@ function recipientOf(delivery: Delivery, n: number): Recipient {
 function untellable(result: RecipientResult): RecipientResult {
   const { verdict } = result
   if (verdict.kind !== 'end' || verdict.notice !== 'sent') return result
-  const reason = verdict.reason ?? 'no rule routes a notice to the sender'
-  return { ...result, verdict: { ...verdict, notice: 'not wanted', reason } }
+  return { ...result, verdict: { ...verdict, notice: 'no route' } }
 }
 
 // The same settlement written twice makes the same id, and the second is a no-op.
@@ -204,6 +226,9 @@ function noticeId(
   recipients: readonly Reported[],
 ): MessageId {
   const about = recipients.map(({ recipient }) => `${recipient.n}/${recipient.attempts}`)
-  const hash = createHash('sha256').update(`${delivery.id} ${kind} ${about.join(' ')}`)
-  return `N${hash.digest('hex').slice(0, 24)}` as MessageId
+  return idOf(`${delivery.id} ${kind} ${about.join(' ')}`)
+}
+
+function idOf(text: string): MessageId {
+  return `N${createHash('sha256').update(text).digest('hex').slice(0, 24)}` as MessageId
 }

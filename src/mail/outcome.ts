@@ -56,5 +56,5 @@ export function isEnd(state: State): state is End {
   return (ENDS as readonly State[]).includes(state)
 }
 
-/** What the sender was told when a recipient bounced or expired. */
-export type NoticeFate = 'sent' | 'not wanted' | 'null sender'
+/** What the sender was told when a recipient bounced or expired; `no route`: no rule leads to it. */
+export type NoticeFate = 'sent' | 'not wanted' | 'null sender' | 'no route'

@@ -6,6 +6,7 @@ import { simpleParser } from 'mailparser'
 import { describe, expect, test } from 'vitest'
 import { composeNotice } from '../../src/delivery/notice.ts'
 import { wantsNotice, type NoticeReport } from '../../src/delivery/notice-report.ts'
+import { isAboutContent, smallerNotice } from '../../src/delivery/notice-smaller.ts'
 import { noticeText } from '../../src/delivery/notice-text.ts'
 import type { Notify } from '../../src/mail/envelope.ts'
 import { parseHeader } from '../../src/mail/header.ts'
@@ -249,12 +250,107 @@ describe('what goes along', () => {
   })
 })
 
+describe('a notice that is refused for its content', () => {
+  const EIGHT = Buffer.from(`${cases.HEADER}Döner\r\n`)
+  const asked = delivery({ eightBit: true, ret: 'full' })
+
+  test('goes with the header, and then with nothing of the message', async () => {
+    const whole = await bytesOf(failure({ full: EIGHT, header: EIGHT, delivery: asked }))
+    const header = smallerNotice(whole)!
+    expect(header.with).toBe('the header alone')
+    const text = header.bytes.toString('latin1')
+    expect(text).not.toMatch(/[\x80-\xff]|message\/rfc822/)
+    expect(text).toContain('Content-Type: text/rfc822-headers; charset=utf-8')
+    expect(text).toContain('Message-ID: <order-1@near.example>')
+    expect(text).not.toContain('D=C3=B6ner')
+    const none = smallerNotice(header.bytes)!
+    expect(none.with).toBe('nothing of the message')
+    expect(none.bytes.toString()).not.toContain('order-1@near.example>\r\n--')
+    expect(none.bytes.toString()).toContain('Status: 5.1.1')
+    expect(smallerNotice(none.bytes)).toBeUndefined()
+    for (const bytes of [header.bytes, none.bytes]) {
+      const mail = await simpleParser(bytes, { keepDeliveryStatus: true })
+      expect(mail.attachments.map(({ contentType }) => contentType)).toContain(
+        'message/delivery-status',
+      )
+      expect(mail.text).toContain('was not delivered')
+    }
+  })
+
+  test('is told by the reply', () => {
+    const cases: [code: number, status: string | undefined, about: boolean][] = [
+      [554, '5.6.3', true],
+      [554, '5.6.1', true],
+      [552, '5.3.4', true],
+      [552, '5.2.3', true],
+      [552, undefined, true],
+      [552, '5.2.2', false],
+      [550, '5.1.1', false],
+      [554, undefined, false],
+      [452, '4.3.4', false],
+    ]
+    for (const [code, status, about] of cases) {
+      const outcome = refused(code, status ?? '', 'x')
+      const reply = status === undefined ? { code, text: 'x' } : { code, status, text: 'x' }
+      expect([code, status, isAboutContent({ ...outcome, reply })]).toEqual([code, status, about])
+    }
+  })
+
+  test('any bytes are read for one, and what is none is left alone', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        expect(smallerNotice(Buffer.from(text))).toBeUndefined()
+      }),
+    )
+  })
+})
+
+describe('what is asked of the way', () => {
+  test('a sender in ASCII is told of UTF-8 addresses in seven bits', async () => {
+    const sender = address('ana@near.example')
+    const { envelope } = REPORTS['utf8-address']!.delivery
+    const of = {
+      ...REPORTS['utf8-address']!,
+      delivery: { ...delivery(), envelope: { ...envelope, sender, ret: 'full' as const } },
+      full: Buffer.from(`${cases.HEADER}Grüße\r\n`),
+    }
+    const mail = await compose(of)
+    expect(mail.envelope).toMatchObject({ smtpUtf8: false, eightBit: false })
+    const text = Buffer.from(mail.content.bytes!).toString('latin1')
+    expect(text).not.toMatch(/[\x80-\xff]/)
+    expect(text).toMatch(/message\/global-delivery-status[^]*quoted-printable[^]*b=C3=B6=C3=9F@far/)
+  })
+
+  test('what servers said of very many is cut, and those without room are counted', async () => {
+    const said = 'x'.repeat(8000)
+    const failed = (count: number, text: string): NoticeReport => {
+      const outcome = refused(550, '5.1.1', text)
+      const recipients = Array.from({ length: count }, (_, n) => ({
+        recipient: recipient(n, `bo${n}@far.example`),
+        outcome,
+        action: 'failed' as const,
+      }))
+      return failure({ recipients })
+    }
+    const few = await textOf(failed(20, said))
+    expect(few.match(/^Final-Recipient:/gm)).toHaveLength(20)
+    expect(few.replaceAll(/=?\s/g, '').match(/x{8000}/g)).toHaveLength(40)
+    const many = await textOf(failed(1000, 'No such user'))
+    expect(many.match(/^Final-Recipient:/gm)).toHaveLength(1000)
+    const most = await bytesOf(failed(20_000, said))
+    expect(most.length).toBeLessThan(1_000_000)
+    const told = most.toString().match(/^Final-Recipient:/gm)!.length
+    expect(most.toString()).toContain(`And ${20_000 - told} more`)
+    expect(most.toString()).toContain('not delivered to 20000 of its recipients')
+  })
+})
+
 describe('the words', () => {
   const text = (of: NoticeReport): string =>
-    noticeText(of, 'relay.example', {}).replaceAll(/\s+/g, ' ')
+    noticeText({ report: of, left: 0 }, 'relay.example', {}).replaceAll(/\s+/g, ' ')
 
   test('the first paragraph says what, for whom, why and what now', () => {
-    const [first] = noticeText(failure(), 'relay.example', {}).split('\n\n')
+    const [first] = noticeText({ report: failure(), left: 0 }, 'relay.example', {}).split('\n\n')
     expect(first!.replaceAll('\n', ' ')).toBe(
       'Your message to bo@far.example was not delivered. There is no mailbox with this address. ' +
         'It will not be tried again. Please check the address for mistakes, or ask the recipient ' +
@@ -263,7 +359,7 @@ describe('the words', () => {
   })
 
   test('what the server said stands there word for word', () => {
-    const [, , said] = noticeText(failure(), 'relay.example', {}).split('\n\n')
+    const [, , said] = noticeText({ report: failure(), left: 0 }, 'relay.example', {}).split('\n\n')
     expect(said).toBe(
       '    550 5.1.1 <bo@far.example>: Recipient address rejected:\n    User unknown',
     )

@@ -105,6 +105,51 @@ test('a message whose content is gone ends all the same, with a notice', async (
   expect(near.taken[0]!.content.toString()).toContain('The disk is broken')
 })
 
+const EIGHT = 'From: ana@near.example\r\nSubject: hi\r\n\r\nGrüße\r\n'
+const SMALLER: [what: string, offers: string[], more: object, left: RegExp, gone: string][] = [
+  ['8BITMIME', ['PIPELINING', 'SIZE 1000000'], {}, /text\/rfc822-headers/, 'Grüße'],
+  ['more than 2 KB', ['8BITMIME', 'SIZE 2000'], {}, /Status: 5\.1\.1/, 'The top of your message'],
+  [
+    'such content, by its reply',
+    ['8BITMIME'],
+    { dot: ['552 5.3.4 Too big', '250 ok'] },
+    /text\/rfc822-headers/,
+    'Grüße',
+  ],
+]
+for (const [what, offers, more, left, gone] of SMALLER)
+  test(`a sender whose host does not take ${what} is told all the same`, async () => {
+    await using mx = await startMx(REFUSES, MX_PLACE)
+    await using near = await startMx({ offers, ...more }, MX_PLACE)
+    await using relay = await startRelay({ mx: { 'far.example': [mx], 'near.example': [near] } })
+    const id = await relay.send({
+      to: 'no@far.example',
+      raw: EIGHT,
+      dsn: { return: 'full', id: 'a1' },
+    })
+    expect(await relay.until('ended', id)).toMatchObject({ end: 'bounced', notice: 'sent' })
+    const bounce = await arrived(near)
+    expect(bounce.content.toString()).toMatch(left)
+    expect(bounce.content.toString()).not.toContain(gone)
+    const notices = await relay.real.queue.find({ from: '<>' }, { limit: 5 })
+    const states = notices.entries.map(({ state }) => state)
+    expect(states.filter((state) => state === 'delivered')).toHaveLength(1)
+    const first = notices.entries.find(({ state }) => state === 'bounced')!
+    const trace = await relay.real.queue.trace(first.id)
+    expect(JSON.stringify(trace!.facts)).toMatch(
+      /sent again with (the header alone|nothing of the message): N/,
+    )
+  })
+
+test('a sender to whom no rule leads is not said to want no notice', async () => {
+  await using mx = await startMx(REFUSES, MX_PLACE)
+  const routing = { 'policies/routing.yaml': '- { to: [far.example], via: mx }\n' }
+  await using relay = await startRelay({ mx: { 'far.example': [mx] }, files: routing })
+  const id = await relay.send({ to: 'no@far.example' })
+  expect(await relay.until('ended', id)).toMatchObject({ end: 'bounced', notice: 'no route' })
+  expect((await relay.entries(id))[0]).toMatchObject({ state: 'bounced', notice: 'no route' })
+})
+
 test('notices go on the queue notices where there is one', async () => {
   await using mx = await startMx(REFUSES, MX_PLACE)
   const queues = { 'queues/notices.yaml': 'priority: 60\nretry: [30m]\ngive-up-after: 1d\n' }

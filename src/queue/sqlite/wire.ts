@@ -227,4 +227,4 @@ export interface FromReader {
   readonly error?: string
 }
 
-export const FATES = ['sent', 'not wanted', 'null sender'] as const
+export const FATES = ['sent', 'not wanted', 'null sender', 'no route'] as const
