@@ -2,6 +2,7 @@
 // where Postfix is installed. Figures of one run compare; those of two machines do not.
 
 import { parseArgs } from 'node:util'
+import { measureAttacks } from './bench/attacks.ts'
 import { measureBacklog } from './bench/backlog.ts'
 import { measureDestinations } from './bench/destinations.ts'
 import { measureLatency } from './bench/latency.ts'
@@ -16,12 +17,13 @@ const SCENARIOS = {
   backlog: (messages: number) => measureBacklog(messages),
   'redis-backlog': (messages: number) => measureRedisBacklog(messages),
   latency: (messages: number) => measureLatency(messages),
+  attacks: () => measureAttacks(values.only),
   start: () => measureStart([100_000, 1_000_000]),
 } as const
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { messages: { type: 'string', default: '10000' } },
+  options: { messages: { type: 'string', default: '10000' }, only: { type: 'string' } },
 })
 const names = positionals.length > 0 ? positionals : Object.keys(SCENARIOS)
 for (const name of names) {

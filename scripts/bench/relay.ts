@@ -3,7 +3,7 @@
 
 import { spawn } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { end, freePort, listening, openFolder, type Folder, type Server } from './programs.ts'
 
@@ -17,11 +17,20 @@ export interface RelayOptions {
   readonly environment?: Record<string, string>
   /** Data folder to start on, else a fresh one. */
   readonly data?: string
+  /** Beside or in place of those of a measurement: name in the folder, and text. */
+  readonly policies?: Record<string, string>
+  /** The file of its log; absent: nowhere. */
+  readonly log?: string
+  readonly certificate?: { readonly key: string; readonly cert: string }
+  /** A second listener, with implicit TLS. */
+  readonly tls?: boolean
 }
 
 export interface Relay extends Server {
   readonly pid: number
   readonly admin: number
+  /** Of the listener with implicit TLS. */
+  readonly tlsPort: number | undefined
   readonly data: string
   /** Resident bytes. */
   memory(): number
@@ -33,12 +42,16 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const folder = await openFolder()
   writePolicies(folder, options)
   const [port, admin] = [await freePort(), await freePort()]
+  const tlsPort = options.tls === true ? await freePort() : undefined
   const data = options.data ?? join(folder.path, 'data')
   const child = spawn('scripts/waypost.js', ['start'], {
-    stdio: ['ignore', 'ignore', 'inherit'],
+    stdio: ['ignore', options.log === undefined ? 'ignore' : openSync(options.log, 'w'), 'inherit'],
     env: {
       ...process.env,
-      WAYPOST_LISTEN: `smtp://127.0.0.1:${port}`,
+      WAYPOST_LISTEN:
+        `smtp://127.0.0.1:${port}` +
+        (tlsPort === undefined ? '' : `,submissions://127.0.0.1:${tlsPort}`),
+      ...certificateOf(folder, tlsPort === undefined ? undefined : options.certificate),
       WAYPOST_ADMIN: `http://127.0.0.1:${admin}`,
       WAYPOST_CONFIG: folder.path,
       WAYPOST_DATA: data,
@@ -52,6 +65,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   return {
     port,
     admin,
+    tlsPort,
     data,
     pid,
     memory: () =>
@@ -67,6 +81,16 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   }
 }
 
+function certificateOf(folder: Folder, pair: RelayOptions['certificate']): Record<string, string> {
+  if (pair === undefined) return {}
+  const files = { WAYPOST_TLS_CERT: 'cert.pem', WAYPOST_TLS_KEY: 'key.pem' }
+  writeFileSync(join(folder.path, files.WAYPOST_TLS_CERT), pair.cert)
+  writeFileSync(join(folder.path, files.WAYPOST_TLS_KEY), pair.key)
+  return Object.fromEntries(
+    Object.entries(files).map(([name, file]) => [name, join(folder.path, file)]),
+  )
+}
+
 function writePolicies(folder: Folder, options: RelayOptions): void {
   const write = (name: string, text: string): void => writeFileSync(join(folder.path, name), text)
   for (const name of ['policies', 'queues', 'keys']) mkdirSync(join(folder.path, name))
@@ -76,6 +100,7 @@ function writePolicies(folder: Folder, options: RelayOptions): void {
   write('policies/routing.yaml', `- { to: ['*'], via: ${via}, queue: default }\n`)
   write('policies/shaping.yaml', `- { default: true, connections: ${options.connections ?? 20} }\n`)
   write('queues/default.yaml', 'priority: 10\nretry: [1m, 5m]\ngive-up-after: 5d\nwarn-after: 4h\n')
+  for (const [name, text] of Object.entries(options.policies ?? {})) write(name, text)
   if (options.signing !== undefined && options.signing !== 'none') writeKeys(write, options.signing)
 }
 
