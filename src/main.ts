@@ -18,6 +18,7 @@ import { watchCertificate, type CertificateSource } from './listen/certificate.t
 import { Door } from './listen/door.ts'
 import { Guard } from './listen/guard.ts'
 import { startListener, type Listener } from './listen/listener.ts'
+import { Turns } from './listen/turns.ts'
 import { parseAddress, type Address } from './mail/address.ts'
 import type { Report } from './mail/event.ts'
 import { verifyPassword } from './policy/password.ts'
@@ -278,9 +279,10 @@ async function openListeners(
 ): Promise<Listeners> {
   await using opened = new AsyncDisposableStack()
   const guard = new Guard(shared.clock, verifyPassword)
-  const door = new Door(() => shared.policy().listen)
+  const door = new Door(() => shared.policy().listen, shared.clock)
+  const turns = new Turns()
   const tls = certificate === undefined ? {} : { tls: () => certificate.current() }
-  const options = { ...shared, ...tls, hostname, postmaster, guard, door, verifyPassword }
+  const options = { ...shared, ...tls, hostname, postmaster, guard, door, turns, verifyPassword }
   const all: Listener[] = []
   for (const url of listen) {
     const listener = advised(startListener({ ...options, ...url }), ADVICE.listen)

@@ -62,6 +62,8 @@ export function reached(address: string): string {
   return unwrap(address, ['0:0:0:0:0:ffff', '64:ff9b:0:0:0:0'])
 }
 
+export const isLoopback = matchNetworks([parseNetwork('127.0.0.0/8')!, parseNetwork('::1')!])
+
 /**
  * What a client is counted by: an IPv4 address, or the /64 of an IPv6 address, of which whoever
  * has one address has all (RFC 6177).

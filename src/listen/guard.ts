@@ -1,11 +1,14 @@
-// Who guesses passwords. Failures of one address for one user slow down and then lock that pair
-// out for a while; only AUTH is refused, never mail that a network rule admits. Hashing is
-// bounded, and a login that was verified is remembered for a short time as an HMAC.
+// Who guesses passwords. Failures of one network for one user slow down and then lock that pair
+// out for a while, and many failures whatever the names lock the network; only AUTH is refused, never
+// mail that a network rule admits. Hashing is bounded, and a login that was verified is remembered as
+// an HMAC, so that neither a lock nor a crowd keeps out who has the right password.
 
 import { createHmac, randomBytes } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
 import type { User } from '../policy/policy.ts'
 import { pause } from '../base/clock.ts'
+import { networkOf } from '../base/network.ts'
+import { Line } from './line.ts'
 
 export type Verify = (phc: string, password: string) => Promise<boolean>
 
@@ -14,13 +17,14 @@ export type Login = 'ok' | 'wrong' | 'locked' | 'busy'
 
 const MINUTE = 60_000
 const REMEMBERED = 5 * MINUTE
+/** A login that is used again is used by a program: from then on so long. */
+const REMEMBERED_IN_USE = 60 * MINUTE
 const FAILURES = 10
+/** Of a network, for whichever users. */
+const FAILURES_IN_ALL = 50
 const LOCKED = 15 * MINUTE
 const SLOWEST = 10_000
-const HASHES = 2
-const WAITERS = 100
-const LONGEST_WAIT = 5000
-/** Of pairs and of logins that are kept in mind. */
+/** Of pairs, of networks and of logins that are kept in mind. */
 const MOST = 10_000
 
 // For users that do not exist: takes as long as a real one and fits no password.
@@ -36,14 +40,15 @@ export class Guard {
   readonly #clock: Clock
   readonly #verify: Verify
   readonly #key = randomBytes(32)
-  readonly #failures = new Map<string, Failures>()
+  readonly #ofPairs = new Map<string, Failures>()
+  readonly #ofNetworks = new Map<string, Failures>()
   readonly #verified = new Map<string, number>()
-  readonly #waiters: (() => void)[] = []
-  #running = 0
+  readonly #line: Line
 
   constructor(clock: Clock, verify: Verify) {
     this.#clock = clock
     this.#verify = verify
+    this.#line = new Line(clock, (network) => this.#count(this.#ofNetworks, network) > 0)
   }
 
   /** Takes longer after each failure. Rejects when the password cannot be checked. */
@@ -53,20 +58,40 @@ export class Guard {
     password: string,
     user: User | undefined,
   ): Promise<Login> {
-    const pair = `${client}\n${name}`
-    if (this.#isLocked(pair)) return 'locked'
+    const pair = pairOf(client, name, user)
     const login = this.#loginKey(name, password, user)
-    if (this.#isRemembered(login)) return 'ok'
-    if (!(await this.#enter())) return 'busy'
+    if (this.#isRemembered(login)) return this.#succeed(pair, login, REMEMBERED_IN_USE)
+    if (this.lockedUntil(client, name, user) !== undefined) return 'locked'
+    if (!(await this.#line.enter(networkOf(client)))) return 'busy'
     let ok: boolean
     try {
-      // What happened while we waited counts: a lock, or another session's same login.
-      if (this.#isLocked(pair)) return 'locked'
-      ok = this.#isRemembered(login) || (await this.#check(password, user))
+      // What happened while we waited counts: another session's same login, or a lock.
+      ok = this.#isRemembered(login)
+      if (!ok && this.lockedUntil(client, name, user) !== undefined) return 'locked'
+      ok ||= await this.#check(password, user)
     } finally {
-      this.#leave()
+      this.#line.leave()
     }
-    return ok ? this.#succeed(pair, login) : this.#fail(pair)
+    return ok ? this.#succeed(pair, login, REMEMBERED) : this.#fail(networkOf(client), pair)
+  }
+
+  /** Until when this user cannot log in from there; a new password of his ends it at once. */
+  lockedUntil(client: string, name: string, user: User | undefined): number | undefined {
+    const pair = pairOf(client, name, user)
+    const network = networkOf(client)
+    if (this.#count(this.#ofPairs, pair) >= FAILURES) return this.#ofPairs.get(pair)!.until
+    if (this.#count(this.#ofNetworks, network) < FAILURES_IN_ALL) return undefined
+    return this.#ofNetworks.get(network)!.until
+  }
+
+  /** Forgets the failures for this user, and those of the networks that they came from. */
+  unlock(name: string): void {
+    for (const pair of this.#ofPairs.keys()) {
+      const [network, of] = pair.split('\n')
+      if (of !== name) continue
+      this.#ofPairs.delete(pair)
+      this.#ofNetworks.delete(network!)
+    }
   }
 
   async #check(password: string, user: User | undefined): Promise<boolean> {
@@ -74,31 +99,35 @@ export class Guard {
     return fits && user !== undefined
   }
 
-  #succeed(pair: string, login: string): 'ok' {
-    this.#failures.delete(pair)
+  #succeed(pair: string, login: string, remembered: number): 'ok' {
+    this.#ofPairs.delete(pair)
+    const until = Math.max(this.#verified.get(login) ?? 0, this.#clock.now() + remembered)
+    this.#verified.delete(login) // so that the oldest come first
     bound(this.#verified)
-    this.#verified.set(login, this.#clock.now() + REMEMBERED)
+    this.#verified.set(login, until)
     return 'ok'
   }
 
-  async #fail(pair: string): Promise<'wrong'> {
-    const count = (this.#failuresOf(pair)?.count ?? 0) + 1
-    this.#failures.delete(pair) // so that the oldest come first
-    bound(this.#failures)
-    this.#failures.set(pair, { count, until: this.#clock.now() + LOCKED })
+  async #fail(network: string, pair: string): Promise<'wrong'> {
+    this.#add(this.#ofNetworks, network)
+    const count = this.#add(this.#ofPairs, pair)
     if (count > 1) await pause(this.#clock, Math.min(250 * 2 ** (count - 1), SLOWEST))
     return 'wrong'
   }
 
-  #isLocked(pair: string): boolean {
-    return (this.#failuresOf(pair)?.count ?? 0) >= FAILURES
+  #add(failures: Map<string, Failures>, key: string): number {
+    const count = this.#count(failures, key) + 1
+    failures.delete(key) // so that the oldest come first
+    bound(failures)
+    failures.set(key, { count, until: this.#clock.now() + LOCKED })
+    return count
   }
 
-  #failuresOf(pair: string): Failures | undefined {
-    const failures = this.#failures.get(pair)
-    if (failures === undefined || failures.until > this.#clock.now()) return failures
-    this.#failures.delete(pair)
-    return undefined
+  #count(failures: Map<string, Failures>, key: string): number {
+    const found = failures.get(key)
+    if (found === undefined || found.until > this.#clock.now()) return found?.count ?? 0
+    failures.delete(key)
+    return 0
   }
 
   #isRemembered(login: string): boolean {
@@ -113,32 +142,10 @@ export class Guard {
     const text = JSON.stringify([name, user?.password, password])
     return createHmac('sha256', this.#key).update(text).digest('base64')
   }
+}
 
-  /** Waits for one of the few places; false when that would take too long. */
-  async #enter(): Promise<boolean> {
-    if (this.#running < HASHES) {
-      this.#running++
-      return true
-    }
-    if (this.#waiters.length >= WAITERS) return false
-    const { promise, resolve } = Promise.withResolvers<boolean>()
-    const turn = (): void => {
-      cancel()
-      resolve(true)
-    }
-    const cancel = this.#clock.after(LONGEST_WAIT, () => {
-      this.#waiters.splice(this.#waiters.indexOf(turn), 1)
-      resolve(false)
-    })
-    this.#waiters.push(turn)
-    return promise
-  }
-
-  #leave(): void {
-    const next = this.#waiters.shift()
-    if (next === undefined) this.#running--
-    else next()
-  }
+function pairOf(client: string, name: string, user: User | undefined): string {
+  return `${networkOf(client)}\n${name}\n${user?.password ?? ''}`
 }
 
 function bound(map: Map<string, unknown>): void {

@@ -11,10 +11,11 @@ import type { Verify } from './guard.ts'
 import type { Intake, Scheme } from './parts.ts'
 import type { Certificate } from './server.ts'
 import { bindError } from '../base/bind.ts'
-import { matchNetworks, parseNetwork } from '../base/network.ts'
+import { isLoopback } from '../base/network.ts'
 import { Door } from './door.ts'
 import { Guard } from './guard.ts'
 import { RelayServer } from './server.ts'
+import { Tally } from './tally.ts'
 import { Turns } from './turns.ts'
 
 export interface ListenerOptions {
@@ -32,6 +33,8 @@ export interface ListenerOptions {
   readonly report: Report
   readonly clock: Clock
   readonly tls?: () => Certificate | undefined
+  /** STARTTLS is offered where only this machine can connect, too. */
+  readonly startTls?: boolean
   readonly verifyPassword: Verify
   /** One for all listeners of a process: it bounds hashing and counts failures. */
   readonly guard?: Guard
@@ -51,8 +54,6 @@ export interface Listener extends AsyncDisposable {
   close(deadlineMilliseconds: number): Promise<void>
 }
 
-const isLoopback = matchNetworks([parseNetwork('127.0.0.0/8')!, parseNetwork('::1')!])
-
 /** How exactly deadlines are kept, in milliseconds. */
 const SLOWEST_SWEEP = 1000
 const FASTEST_SWEEP = 20
@@ -65,14 +66,17 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
       `Cannot listen on "${scheme}://${host}:${port}": no certificate and key are set`,
     )
   const guard = options.guard ?? new Guard(clock, options.verifyPassword)
-  const door = options.door ?? new Door(() => policy().listen)
+  const door = options.door ?? new Door(() => policy().listen, clock)
   const turns = options.turns ?? new Turns()
-  const hasTls = (): boolean => certificate !== undefined
-  const parts = { ...options, guard, door, turns, loopback: false, hasTls }
+  const tally = new Tally()
+  // Programs on this machine take STARTTLS unasked, and our name is not that of 127.0.0.1.
+  const offered = (): boolean => scheme !== 'smtp' || !parts.loopback || options.startTls === true
+  const hasTls = (): boolean => certificate !== undefined && offered()
+  const parts = { ...options, guard, door, turns, tally, loopback: false, hasTls }
   const server = new RelayServer(parts, certificate)
   const bound = await bind(server, host, port)
   parts.loopback = isLoopback(bound.address)
-  const stopSweep = startSweep(server, clock, policy)
+  const stopSweep = startSweep(server, tally, clock, policy)
   let closing: Promise<void> | undefined
   const close = (deadline: number): Promise<void> => {
     closing ??= closeServer(server, clock, deadline).finally(stopSweep)
@@ -103,15 +107,19 @@ function bind(server: RelayServer, host: string, port: number): Promise<AddressI
 }
 
 // One timer for the deadlines of all sessions.
-function startSweep(server: RelayServer, clock: Clock, policy: () => Policy): Cancel {
+function startSweep(server: RelayServer, tally: Tally, clock: Clock, policy: () => Policy): Cancel {
   let cancel: Cancel
   const sweep = (): void => {
     const now = clock.now()
     for (const session of server.sessions) session.expire(now)
+    tally.look(now)
     cancel = clock.after(pauseOf(policy()), sweep)
   }
   cancel = clock.after(pauseOf(policy()), sweep)
-  return () => cancel()
+  return () => {
+    cancel()
+    tally.flush()
+  }
 }
 
 function pauseOf({ listen: { deadlines } }: Policy): number {

@@ -5,14 +5,12 @@ import type { Login as Outcome } from './guard.ts'
 import type { ListenParts } from './parts.ts'
 import type { ReplyLine } from './reply.ts'
 import type { Exchange, Step } from './sasl.ts'
-import { matchNetworks, parseNetwork } from '../base/network.ts'
+import { isLoopback } from '../base/network.ts'
 import { SAY } from './reply.ts'
 import { startExchange } from './sasl.ts'
 
 /** Failed logins before we hang up. */
 const MOST_FAILURES = 5
-
-const isLoopback = matchNetworks([parseNetwork('127.0.0.0/8')!, parseNetwork('::1')!])
 
 /** No user has a longer one: what is looked up, counted and logged of a name has an end. */
 const LONGEST_NAME = 200
@@ -106,6 +104,7 @@ export class Login {
     this.#report(name, outcome)
     if (outcome === 'ok') {
       this.#user = name
+      this.#parts.door.remember(this.#wire.client)
       this.#wire.say(SAY.loginOk)
     } else this.#failed(outcome === 'wrong' ? SAY.loginBad : SAY.loginLater)
     this.#wire.releaseWork()
@@ -126,11 +125,22 @@ export class Login {
     else this.#wire.hangUpLate(reply + SAY.tooManyGuesses)
   }
 
-  #report(user: string, outcome: Outcome): void {
-    const event = { at: this.#parts.clock.now(), client: this.#wire.client, user }
-    const { report } = this.#parts
+  #report(name: string, outcome: Outcome): void {
+    const { report, clock, policy } = this.#parts
+    const client = this.#wire.client
+    const known = policy().user(name)
+    // What is no name may be a password that was typed in its place.
+    const event = { at: clock.now(), client, user: known === undefined ? UNKNOWN : name }
     if (outcome === 'ok') report({ kind: 'login', ...event, ok: true })
-    else report({ kind: 'login', ...event, ok: false, reason: REASONS[outcome] })
+    else report({ kind: 'login', ...event, ok: false, reason: this.#reason(name, outcome) })
+  }
+
+  #reason(name: string, outcome: Exclude<Outcome, 'ok'>): string {
+    if (outcome !== 'locked') return REASONS[outcome]
+    const { guard, policy } = this.#parts
+    const until = guard.lockedUntil(this.#wire.client, name, policy().user(name))
+    const time = until === undefined ? '' : ` until ${new Date(until).toISOString()}`
+    return `locked out${time} after too many failures from this address`
   }
 
   #note(error: unknown): void {
@@ -142,6 +152,8 @@ export class Login {
 
 const REASONS = {
   wrong: 'wrong name or password',
-  locked: 'locked out after too many failures from this address',
   busy: 'too many logins at once',
 } as const
+
+/** No name of a user. */
+const UNKNOWN = '(unknown)'

@@ -7,6 +7,7 @@ import type { At, Policy } from '../policy/policy.ts'
 import type { Queue } from '../queue/port.ts'
 import type { Door } from './door.ts'
 import type { Guard } from './guard.ts'
+import type { Tally } from './tally.ts'
 import type { Turns } from './turns.ts'
 
 export type Scheme = 'smtp' | 'submission' | 'submissions'
@@ -26,8 +27,10 @@ export interface ListenParts {
   readonly guard: Guard
   readonly door: Door
   readonly turns: Turns
+  readonly tally: Tally
   /** Bound to a loopback address. */
   readonly loopback: boolean
+  /** STARTTLS is offered, or TLS is there from the first byte. */
   readonly hasTls: () => boolean
 }
 

@@ -4,10 +4,13 @@
 import { SMTPServer } from 'smtp-server'
 import type { Socket } from 'node:net'
 import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
+import type { Place } from './door.ts'
 import type { ListenParts } from './parts.ts'
-import { unmap } from '../base/network.ts'
+import type { Say } from './tally.ts'
+import { networkOf, unmap } from '../base/network.ts'
 import { textOf } from './reply.ts'
 import { Session, UNREAD } from './session.ts'
+import { handshakeTrouble } from './handshake.ts'
 
 export interface Certificate {
   readonly key: string | Buffer
@@ -20,6 +23,8 @@ const TURNED_AWAY = 2000
 export class RelayServer extends SMTPServer {
   readonly sessions = new Set<Session>()
   readonly #parts: ListenParts
+  /** Of sockets that have not reached their session. */
+  readonly #places = new WeakMap<Socket, Place>()
   #count = 0
 
   constructor(parts: ListenParts, certificate: Certificate | undefined) {
@@ -37,17 +42,16 @@ export class RelayServer extends SMTPServer {
     })
     this.#parts = parts
     // A port that cannot be opened is told by who opens it.
-    this.on('error', (error) => this.server.listening && this.#note(error))
+    this.on('error', (error: Error) => this.server.listening && this.#note(error))
   }
 
   override connect(socket: Socket, options?: SMTPConnectionOptions | null): void {
-    const client = unmap(socket.remoteAddress ?? '')
-    const wrapped = this.#parts.scheme === 'submissions'
     // Named here, what is not used is not asked of the kernel.
     const known = { ...options, localAddress: '0.0.0.0', localPort: 1, remotePort: 1 }
+    const place = this.#places.get(socket)
     const session: Session = new Session(this, socket, known, this.#parts, () => {
       this.sessions.delete(session)
-      if (!wrapped) this.#parts.door.leave(client)
+      place?.leave()
     })
     this.sessions.add(session)
     this.connections.add(session)
@@ -57,14 +61,17 @@ export class RelayServer extends SMTPServer {
   // The first that a new socket meets, before the TLS handshake where there is one.
   override _acceptSocket(socket: Socket, handshake: boolean): (() => void) | false {
     const client = unmap(socket.remoteAddress ?? '')
-    const refused = this.#parts.door.enter(client)
-    if (refused !== undefined) {
-      this.#turnAway(socket, client, refused, handshake)
+    const { door, policy, loopback: listenerLoopback } = this.#parts
+    const { action } = policy().mayRelay({ client, listenerLoopback })
+    const place = door.enter(client, action === 'allow')
+    if (typeof place === 'string') {
+      this.#turnAway(socket, client, place, handshake)
       return false
     }
-    if (!handshake) return () => {}
-    socket.once('close', () => this.#parts.door.leave(client))
-    return super._acceptSocket(socket, handshake)
+    // Its session gives the place back; under a handshake the socket is another by then.
+    if (handshake) socket.once('close', () => place.leave())
+    else this.#places.set(socket, place)
+    return handshake ? super._acceptSocket(socket, handshake) : () => {}
   }
 
   // We take no PROXY header yet; smtp-server would draw a random id and wait a turn.
@@ -76,8 +83,17 @@ export class RelayServer extends SMTPServer {
   }
 
   #turnAway(socket: Socket, client: string, reply: string, handshake: boolean): void {
-    const at = this.#parts.clock.now()
-    this.#parts.report({ kind: 'refused', at, client, command: 'connect', reply: textOf(reply) })
+    this.#tell(client, (times) => {
+      const at = this.#parts.clock.now()
+      const event = {
+        kind: 'refused',
+        at,
+        client,
+        command: 'connect',
+        reply: textOf(reply),
+      } as const
+      this.#parts.report(times === 1 ? event : { ...event, times })
+    })
     socket.on('error', () => {})
     if (handshake) return void socket.destroy() // nothing can be said before TLS
     socket.end(reply, 'latin1')
@@ -85,13 +101,15 @@ export class RelayServer extends SMTPServer {
     socket.setTimeout(TURNED_AWAY, () => socket.destroy())
   }
 
-  #note(error: Error): void {
-    this.#parts.report({
-      kind: 'note',
-      at: this.#parts.clock.now(),
-      level: 'warn',
-      text: 'Trouble with a connection',
-      cause: error.message,
+  #note(error: Error & { meta?: { remoteAddress?: string } }): void {
+    const client = unmap(error.meta?.remoteAddress ?? '')
+    this.#tell(client, (times) => {
+      const at = this.#parts.clock.now()
+      this.#parts.report({ kind: 'note', at, ...handshakeTrouble(client, error, times) })
     })
+  }
+
+  #tell(client: string, say: Say): void {
+    this.#parts.tally.add(networkOf(client), this.#parts.clock.now(), say)
   }
 }

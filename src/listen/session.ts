@@ -12,7 +12,9 @@ import type { Waiting } from './turns.ts'
 import type { ListenParts } from './parts.ts'
 import type { Standing } from './patience.ts'
 import type { ReplyLine } from './reply.ts'
+import { networkOf } from '../base/network.ts'
 import { Dialogue } from './dialogue.ts'
+import { handshakeTrouble, leftAfterTls } from './handshake.ts'
 import { HOLD, Input } from './input.ts'
 import { Patience } from './patience.ts'
 import { SAY } from './reply.ts'
@@ -35,6 +37,9 @@ export class Session extends SMTPConnection implements Reader, Wire, Waiting {
   #cancelPenance: (() => void) | undefined
   #draining = false
   #gone = false
+  /** Since TLS, where there is TLS. */
+  #heardCommand = false
+  #toldTrouble = false
 
   constructor(
     server: SMTPServer,
@@ -63,7 +68,8 @@ export class Session extends SMTPConnection implements Reader, Wire, Waiting {
   expire(now: number): void {
     if (this.#gone || this._closing || this.#cancelPenance !== undefined) return
     const { listen } = this.#parts.policy()
-    if (this.#patience.isOver(now, this.#standing(), listen, false)) this.hangUp(SAY.tooSlow)
+    if (this.#patience.isOver(now, this.#standing(), listen, this.#isInTheWay()))
+      this.hangUp(SAY.tooSlow)
   }
 
   /** No new transaction: at once when idle, else when the one under way has ended. */
@@ -146,6 +152,7 @@ export class Session extends SMTPConnection implements Reader, Wire, Waiting {
   // Reader: what the input tells.
 
   line(text: string): void {
+    this.#heardCommand = true
     this.#dialogue.line(text)
   }
 
@@ -181,6 +188,7 @@ export class Session extends SMTPConnection implements Reader, Wire, Waiting {
 
   /** The client has closed its side: what it was promised is still answered. */
   inputEnd(): void {
+    this.#noteLeaving()
     this.#flush()
     this.close()
     this.#dialogue.abort()
@@ -193,21 +201,29 @@ export class Session extends SMTPConnection implements Reader, Wire, Waiting {
   }
 
   // Deadlines are one sweep for all sessions, not a timer for each.
-  override _armTimeout(): void {}
+  // Told the socket of a handshake, though: a client that closes within it is gone, and smtp-server
+  // would keep its place until the deadline.
+  override _armTimeout(handshake?: Socket): void {
+    handshake?.once('end', () => {
+      if (this._upgrading) handshake.destroy()
+    })
+  }
 
   // After STARTTLS: nothing that was said in clear counts any more (RFC 3207 4.2).
   override _resetSession(): void {
     this.#dialogue.abort()
     this.#dialogue = new Dialogue(this.#parts, this)
     this.#patience.said(this.#parts.clock.now())
+    this.#heardCommand = false
   }
 
   override _onError(error: Error): void {
-    if (this._upgrading) this.#noteHandshake(error)
+    this.#noteLeaving(error)
     this.close()
   }
 
   override _onClose(): void {
+    if (!this.#gone) this.#noteLeaving()
     super._onClose()
     if (this.#gone) return
     this.#gone = true
@@ -252,13 +268,23 @@ export class Session extends SMTPConnection implements Reader, Wire, Waiting {
     this.#parts.report({ kind: 'connection', at, direction: 'in', change })
   }
 
-  #noteHandshake(error: Error): void {
-    this.#parts.report({
-      kind: 'note',
-      at: this.#parts.clock.now(),
-      level: 'info',
-      text: `TLS handshake with ${this.remoteAddress} failed`,
-      cause: error.message,
+  /** The client goes: when that is at TLS, people want to know why. */
+  #noteLeaving(error?: Error): void {
+    const early = this._upgrading || (this.secure && !this.#heardCommand)
+    if (!early || this._closing || this.#toldTrouble) return
+    this.#toldTrouble = true
+    const { tally, clock, report } = this.#parts
+    const { remoteAddress: client, _upgrading: upgrading } = this
+    tally.add(networkOf(client), clock.now(), (times) => {
+      const note = upgrading
+        ? handshakeTrouble(client, error, times)
+        : leftAfterTls(client, error, times)
+      report({ kind: 'note', at: clock.now(), ...note })
     })
+  }
+
+  /** A stranger, where strangers have most of the places. */
+  #isInTheWay(): boolean {
+    return this.#parts.door.crowded && !this.#dialogue.maySend
   }
 }

@@ -89,17 +89,102 @@ test('a success forgives the failures before it', async () => {
   expect(await world.guard.login('192.0.2.1', 'ana', 'right', ana)).toBe('ok')
 })
 
-test('a verified login is not hashed again for five minutes', async () => {
+test('a verified login that is not used is hashed again after five minutes', async () => {
   const { clock, guard, hashed } = createWorld()
   const login = () => guard.login('192.0.2.1', 'ana', 'right', ana)
   await login()
-  await login()
-  clock.pass(5 * 60_000 - 1)
-  await login()
-  expect(hashed).toHaveLength(1)
-  clock.pass(1)
+  clock.pass(5 * 60_000)
   await login()
   expect(hashed).toHaveLength(2)
+})
+
+test('a verified login is remembered for an hour from each use', async () => {
+  const { clock, guard, hashed } = createWorld()
+  const login = () => guard.login('192.0.2.1', 'ana', 'right', ana)
+  await login()
+  clock.pass(5 * 60_000 - 1)
+  for (let n = 0; n < 10; n++) {
+    await login()
+    clock.pass(3_599_999)
+  }
+  await login()
+  expect(hashed).toHaveLength(1)
+  clock.pass(3_600_000)
+  await login()
+  expect(hashed).toHaveLength(2)
+})
+
+test('a remembered login comes before a lock, and sets the failures back', async () => {
+  const world = createWorld()
+  const login = () => world.guard.login('192.0.2.1', 'ana', 'right', ana)
+  expect(await login()).toBe('ok')
+  for (let n = 0; n < 4; n++) {
+    await fail(world, 9)
+    expect(await login()).toBe('ok')
+  }
+  await fail(world, 10)
+  expect(await world.guard.login('192.0.2.1', 'ana', 'other', ana)).toBe('locked')
+  expect(await login()).toBe('ok')
+})
+
+test('failures of one address count whatever the names', async () => {
+  const world = createWorld()
+  const guess = async (n: number): Promise<string> => {
+    const outcome = world.guard.login('2001:db8::1', `name${n}`, 'guess', undefined)
+    await settle()
+    world.clock.pass(10_000)
+    return outcome
+  }
+  for (let n = 0; n < 50; n++) expect(await guess(n)).toBe('wrong')
+  expect(await guess(51)).toBe('locked')
+  expect(await world.guard.login('2001:db8::2', 'ana', 'right', ana)).toBe('locked')
+  expect(await world.guard.login('2001:db8:0:1::2', 'ana', 'right', ana)).toBe('ok')
+})
+
+test('a new password, and an operator, unlock a user', async () => {
+  const world = createWorld()
+  await fail(world, 10)
+  const { guard } = world
+  expect(guard.lockedUntil('192.0.2.1', 'ana', ana)).toBeGreaterThan(world.clock.now())
+  expect(await guard.login('192.0.2.1', 'ana', 'new', { ...ana, password: 'plain:new' })).toBe('ok')
+  expect(await guard.login('192.0.2.1', 'ana', 'right', ana)).toBe('locked')
+  guard.unlock('ana')
+  expect(await guard.login('192.0.2.1', 'ana', 'right', ana)).toBe('ok')
+})
+
+test('a full line has room for who asks once, and serves him next', async () => {
+  const { guard, gates, slow, hashed } = createWorld()
+  slow.on = true
+  const crowd = Array.from({ length: 102 }, (_, n) =>
+    guard.login('192.0.2.1', `${n}`, 'x', undefined),
+  )
+  const app = guard.login('192.0.2.2', 'ana', 'right', ana)
+  expect(await crowd[101]).toBe('busy')
+  await settle()
+  gates.shift()!()
+  gates.shift()!()
+  await settle()
+  await settle()
+  expect(hashed).toContain('plain:right')
+  slow.on = false
+  for (const open of gates.splice(0)) open()
+  expect(await app).toBe('ok')
+})
+
+test('whoever has failed waits behind whoever has not', async () => {
+  const { guard, gates, slow, hashed } = createWorld()
+  expect(await guard.login('192.0.2.1', 'x', 'wrong', undefined)).toBe('wrong')
+  slow.on = true
+  for (let n = 0; n < 4; n++) void guard.login('192.0.2.1', `${n}`, 'x', undefined)
+  void guard.login('192.0.2.2', 'ana', 'right', ana)
+  await settle()
+  expect(hashed).not.toContain('plain:right')
+  gates.shift()!()
+  await settle()
+  await settle()
+  expect(hashed.at(-1)).toBe('plain:right')
+  slow.on = false
+  for (const open of gates.splice(0)) open()
 })
 
 test('a changed password is not remembered', async () => {

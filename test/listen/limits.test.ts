@@ -1,11 +1,14 @@
 // What bounds a client: time, numbers, and our own end.
 
 import { expect, test } from 'vitest'
+import type { Policy } from '../../src/policy/policy.ts'
 import type { MessageId } from '../../src/queue/port.ts'
+import { systemClock } from '../../src/base/clock.ts'
 import { Door } from '../../src/listen/door.ts'
 import { RULES, startWorld, TestQueue } from './world.ts'
 
 const LONG = 300_000
+const GREETING = '220 relay.test ESMTP Waypost'
 const deadlines = { command: LONG, message: LONG, idle: LONG, age: LONG }
 
 test('there is no delay before the greeting', async () => {
@@ -146,8 +149,38 @@ test('connections of one address are limited, and others still come in', async (
   )
 })
 
+test('strangers never take the places of those who may send', async () => {
+  const mayRelay: Policy['mayRelay'] = ({ client }) =>
+    client === '127.0.0.1'
+      ? { action: 'allow', at: 'relay.yaml:1' }
+      : { action: 'refuse', at: 'relay.yaml:2' }
+  await using world = await startWorld({ rules: { connections: 2 }, policies: { mayRelay } })
+  await using one = await world.dial({ from: '127.0.0.2' })
+  await using two = await world.dial({ from: '127.0.0.3' })
+  expect([await one.hear(), await two.hear()]).toEqual([GREETING, GREETING])
+  await using three = await world.dial({ from: '127.0.0.4' })
+  expect(await three.hear()).toMatch(/^421 4\.3\.2 /)
+  await using app = await world.dial()
+  expect(await app.hear()).toBe(GREETING)
+})
+
+test('clients that are turned away again and again are a few lines of the log', async () => {
+  await using world = await startWorld({ rules: { connectionsPerClient: 1 } })
+  await using one = await world.dial()
+  await one.hear()
+  for (let n = 0; n < 20; n++) {
+    await using more = await world.dial()
+    expect(await more.hear()).toMatch(/^421 4\.7\.0 /)
+  }
+  const told = () => world.events.filter(({ kind }) => kind === 'refused')
+  expect(told()).toHaveLength(5)
+  await world.listener.close(0)
+  expect(told()).toHaveLength(6)
+  expect(told()[5]).toMatchObject({ client: '127.0.0.1', command: 'connect', times: 15 })
+})
+
 test('listeners that share a door count connections together', async () => {
-  const door = new Door(() => ({ ...RULES, connections: 2 }))
+  const door = new Door(() => ({ ...RULES, connections: 2 }), systemClock)
   await using one = await startWorld({ door })
   await using other = await startWorld({ door })
   await using first = await one.dial()

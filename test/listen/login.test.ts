@@ -1,10 +1,13 @@
 // AUTH (RFC 4954, 4616) and TLS (RFC 3207, 8314): what is offered where, and who may send as whom.
 
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { connect } from 'node:tls'
 import { expect, test } from 'vitest'
 import type { ListenerOptions } from '../../src/listen/listener.ts'
 import type { Policy, User } from '../../src/policy/policy.ts'
 import type { Talk, World } from './world.ts'
+import { Guard } from '../../src/listen/guard.ts'
 import { startListener } from '../../src/listen/listener.ts'
 import { makeCertificate } from '../peers/certificate.ts'
 import { startWorld } from './world.ts'
@@ -360,14 +363,143 @@ test('a user that is removed before its content is refused with it', async () =>
   expect(world.queue.accepted).toHaveLength(0)
 })
 
-test('a name without end is cut before it is kept or reported', async () => {
+test('a name that nobody has is not reported: it may be a password', async () => {
   await using world = await startWorld(LOOPBACK)
   await using talk = await greet(world)
-  const name = 'x'.repeat(8000)
-  expect(await talk.say(`AUTH PLAIN ${b64(`\0${name}\0secret`)}`)).toMatch(/^535 /)
-  const login = world.events.find(({ kind }) => kind === 'login')
-  expect(login).toMatchObject({ user: 'x'.repeat(200), ok: false })
+  for (const name of ['user-secret-0815', 'x'.repeat(8000)])
+    expect(await talk.say(`AUTH PLAIN ${b64(`\0${name}\0secret`)}`)).toMatch(/^535 /)
+  const logins = world.events.filter(({ kind }) => kind === 'login')
+  expect(logins).toHaveLength(2)
+  for (const login of logins) expect(login).toMatchObject({ user: '(unknown)', ok: false })
+  expect(JSON.stringify(world.events)).not.toMatch(/0815|xxx/)
 })
+
+test('a lock says in the log until when', async () => {
+  const { ManualClock } = await import('../peers/clock.ts')
+  const clock = new ManualClock()
+  const guard = new Guard(clock, () => Promise.resolve(false))
+  for (let n = 0; n < 10; n++) {
+    const wrong = guard.login('127.0.0.1', 'ana', 'guess', ana)
+    await new Promise((resolve) => setImmediate(resolve))
+    clock.pass(10_000)
+    await wrong
+  }
+  await using world = await startWorld({ ...LOOPBACK, guard })
+  await using talk = await greet(world)
+  expect(await talk.say(`AUTH PLAIN ${PLAIN}`)).toMatch(/^454 4\.7\.0 /)
+  const reason = /^locked out until 2026-01-01T00:1\d:\d\d\.000Z after too many failures/
+  expect(world.events).toContainEqual(
+    expect.objectContaining({
+      kind: 'login',
+      user: 'ana',
+      reason: expect.stringMatching(reason) as unknown,
+    }),
+  )
+})
+
+test('on loopback STARTTLS is offered only when that is asked for', async () => {
+  await using world = await startWorld({ tls, startTls: false })
+  await using talk = await world.dial()
+  await talk.hear()
+  expect(await talk.say('EHLO app.test')).not.toContain('STARTTLS')
+  expect(await talk.say('STARTTLS')).toMatch(/^454 4\.7\.0 /)
+  await using open = await startWorld({ tls, startTls: false, host: '0.0.0.0' })
+  await using other = await open.dial()
+  await other.hear()
+  expect(await other.say('EHLO app.test')).toContain('STARTTLS')
+})
+
+test('a local program on a listener for all is told why its rule does not hold', async () => {
+  const forbidden: [action: 'refuse' | 'authenticate', reply: string][] = [
+    [
+      'refuse',
+      '550 5.7.1 Relaying is not allowed: the rule for loopback holds only on a listener ',
+    ],
+    ['authenticate', '530 5.7.0 Authentication required: the rule for loopback holds only on a '],
+  ]
+  for (const [action, reply] of forbidden) {
+    const mayRelay: Policy['mayRelay'] = ({ listenerLoopback }) =>
+      listenerLoopback ? { action: 'allow', at: 'relay.yaml:1' } : { action, at: 'relay.yaml:2' }
+    await using world = await startWorld({ host: '0.0.0.0', policies: { mayRelay } })
+    await using talk = await greet(world)
+    const said = await talk.say('MAIL FROM:<ana@near.example>')
+    expect(said.slice(0, reply.length)).toBe(reply)
+    expect(said).toContain('WAYPOST_LISTEN=smtp://127.0.0.1:2525,smtp://0.0.0.0:25')
+    expect(world.events).toContainEqual(expect.objectContaining({ kind: 'refused', reply: said }))
+  }
+})
+
+const trouble = (world: World) =>
+  world.events.flatMap((event) => (event.kind === 'note' ? [`${event.text}: ${event.cause}`] : []))
+
+test('a client that leaves right after TLS is one line', async () => {
+  await using world = await startWorld({ tls })
+  await using talk = await greet(world)
+  await talk.say('STARTTLS')
+  await talk.startTls()
+  await once(talk.socket, 'session') // which we send when the handshake is over
+  talk.socket.destroy()
+  await untilGone(world)
+  expect(trouble(world)).toEqual([
+    '127.0.0.1 left right after TLS, before any command: it may not trust our certificate: undefined',
+  ])
+})
+
+test('a client that doubts our certificate and says nothing is one line, and gone at once', async () => {
+  await using world = await startWorld({ tls })
+  await using talk = await greet(world)
+  await talk.say('STARTTLS')
+  talk.socket.removeAllListeners('data')
+  const doubting = connect({ socket: talk.socket, servername: 'relay.test' })
+  await once(doubting, 'error')
+  await untilGone(world)
+  expect(trouble(world)).toHaveLength(1)
+  expect(trouble(world)[0]).toContain('may not trust our certificate')
+})
+
+test('a client that leaves right after TLS from the first byte is one line', async () => {
+  await using world = await startWorld({ scheme: 'submissions', tls, policies })
+  await using talk = await world.dial({ tls: true })
+  await talk.hear()
+  talk.socket.destroy()
+  await untilGone(world)
+  expect(trouble(world)).toHaveLength(1)
+  expect(trouble(world)[0]).toContain('left right after TLS')
+})
+
+test('a client that has said something under TLS leaves without a line', async () => {
+  await using world = await startWorld({ tls })
+  await using talk = await greet(world)
+  await talk.say('STARTTLS')
+  await talk.startTls()
+  await talk.say('EHLO app.test')
+  talk.socket.destroy()
+  await untilGone(world)
+  expect(trouble(world)).toEqual([])
+})
+
+for (const scheme of ['smtp', 'submissions'] as const)
+  test(`Python, which does not trust us on ${scheme}, is one line that says so`, async () => {
+    await using world = await startWorld({ scheme, tls, policies })
+    const { port } = world.listener.address
+    const program =
+      scheme === 'smtp'
+        ? `s = smtplib.SMTP('127.0.0.1', ${port}); s.starttls(context=ssl.create_default_context())`
+        : `smtplib.SMTP_SSL('127.0.0.1', ${port}, context=ssl.create_default_context())`
+    const child = spawn('python3', ['-c', `import smtplib, ssl; ${program}`], { stdio: 'ignore' })
+    expect((await once(child, 'exit'))[0]).toBe(1)
+    while (trouble(world).length === 0) await new Promise((resolve) => setImmediate(resolve))
+    await world.listener.close(0)
+    expect(trouble(world)).toEqual([
+      'TLS handshake with 127.0.0.1 failed: the client does not trust our certificate (unknown ca)',
+    ])
+  })
+
+async function untilGone(world: World): Promise<void> {
+  const gone = () =>
+    world.events.some((event) => event.kind === 'connection' && event.change === 'closed')
+  while (!gone()) await new Promise((resolve) => setImmediate(resolve))
+}
 
 for (const bytes of ['', '\x16\x03\x01', 'no TLS at all'])
   test(`a handshake that ends in ${JSON.stringify(bytes)} is given up at its deadline`, async () => {

@@ -120,6 +120,7 @@ export async function startWorld(
   const world = { policy: testPolicy({ ...policies, rules }) }
   const listener = await startListener({
     scheme: 'smtp',
+    startTls: true,
     host: '127.0.0.1',
     port: 0,
     hostname: 'relay.test',
