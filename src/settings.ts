@@ -30,7 +30,7 @@ export const TABLE = {
     'WAYPOST_LISTEN',
     'smtp://127.0.0.1:2525',
     values.readListen,
-    'Where mail comes in: smtp:// (STARTTLS offered when there is a certificate), submission:// (TLS and AUTH required) or submissions:// (implicit TLS and AUTH required), comma-separated',
+    'Where mail comes in: smtp:// (STARTTLS offered when there is a certificate; on loopback only as smtp://127.0.0.1:2525?starttls, since local programs would take it and doubt the name), submission:// (TLS and AUTH required) or submissions:// (implicit TLS and AUTH required), comma-separated',
   ),
   hostname: row(
     'WAYPOST_HOSTNAME',

@@ -10,10 +10,12 @@ import { readBucket, type BucketAddress } from './queue/bullmq/s3/address.ts'
 import { ROLES, type Role } from './queue/port.ts'
 
 export interface ListenUrl {
-  /** smtp: STARTTLS offered when there is a certificate; submission: TLS and AUTH required; submissions: implicit TLS and AUTH required. */
+  /** smtp: STARTTLS offered when there is a certificate, on loopback when asked; submission: TLS and AUTH required; submissions: implicit TLS and AUTH required. */
   readonly scheme: 'smtp' | 'submission' | 'submissions'
   readonly host: string
   readonly port: number
+  /** STARTTLS is offered on loopback too, where local programs would take it unasked. */
+  readonly startTls?: boolean
 }
 
 export interface AdminUrl {
@@ -29,14 +31,19 @@ export function readListen(text: string): readonly ListenUrl[] {
 }
 
 function readListenUrl(text: string): ListenUrl {
-  const match = /^([a-z]+):\/\/(\[[0-9a-fA-F:.]+\]|[^:/[\]]+)(?::(\d{1,5}))?\/?$/.exec(text)
+  const match = /^([a-z]+):\/\/(\[[0-9a-fA-F:.]+\]|[^:/[\]]+)(?::(\d{1,5}))?\/?(\?starttls)?$/.exec(
+    text,
+  )
   const scheme = match?.[1] as keyof typeof SCHEMES | undefined
   if (match === null || scheme === undefined || !(scheme in SCHEMES))
     throw new Error(
       `"${text}" is no address to listen on, write smtp://127.0.0.1:2525 or submissions://0.0.0.0:465`,
     )
   const port = match[3] === undefined ? SCHEMES[scheme] : readListenPort(match[3])
-  return { scheme, host: match[2]!.replace(/^\[|\]$/g, ''), port }
+  if (match[4] !== undefined && scheme !== 'smtp')
+    throw new Error(`"${text}" always wants TLS, leave out "?starttls"`)
+  const host = match[2]!.replace(/^\[|\]$/g, '')
+  return match[4] === undefined ? { scheme, host, port } : { scheme, host, port, startTls: true }
 }
 
 // Port 0 is a free one: tests and trials ask for it.

@@ -23,6 +23,10 @@ test('every mistake is told at once, with what to write', () => {
 const listens: [text: string, read: object][] = [
   ['smtp://0.0.0.0', { scheme: 'smtp', host: '0.0.0.0', port: 25 }],
   ['smtp://[::1]:2525', { scheme: 'smtp', host: '::1', port: 2525 }],
+  [
+    'smtp://127.0.0.1:2525?starttls',
+    { scheme: 'smtp', host: '127.0.0.1', port: 2525, startTls: true },
+  ],
   ['smtp://localhost:0', { scheme: 'smtp', host: 'localhost', port: 0 }],
 ]
 for (const [text, read] of listens) {

@@ -83,7 +83,7 @@ class Conversation implements AsyncDisposable {
     if (login === undefined) return
     if (!(this.#socket instanceof TLSSocket))
       throw new CommandError(
-        `${host} offers no TLS to log in under: set WAYPOST_TLS_CERT and WAYPOST_TLS_KEY`,
+        `${host} offers no TLS to log in under: set WAYPOST_TLS_CERT and WAYPOST_TLS_KEY, and on loopback add ?starttls to the listener`,
       )
     const words = Buffer.from(`\0${login.user}\0${login.password}`).toString('base64')
     await this.say(`AUTH PLAIN ${words}`, 235, 'AUTH PLAIN')

@@ -6,6 +6,7 @@ import type { Policy, RelayVerdict } from '../policy/policy.ts'
 import type { Refusal } from './content.ts'
 import type { Login } from './login.ts'
 import type { ListenParts } from './parts.ts'
+import { isLoopback } from '../base/network.ts'
 import { SAY } from './reply.ts'
 
 interface Wire {
@@ -30,10 +31,18 @@ export class Admission {
     const submission = this.#parts.scheme !== 'smtp'
     if (submission && !this.#wire.secure) return { reply: SAY.tlsFirst }
     const { action, at } = this.verdict(policy)
-    if (action === 'refuse') return { reply: SAY.relayRefused, rule: at }
-    if (action === 'authenticate' || (submission && this.#login.user === undefined))
-      return { reply: SAY.loginFirst, rule: at }
-    return undefined
+    if (action === 'allow' && (!submission || this.#login.user !== undefined)) return undefined
+    const isVoid = !submission && this.#loopbackIsVoid(policy)
+    if (action === 'refuse')
+      return { reply: isVoid ? SAY.relayRefusedHere : SAY.relayRefused, rule: at }
+    return { reply: isVoid ? SAY.loginFirstHere : SAY.loginFirst, rule: at }
+  }
+
+  /** This client could send, were this listener one that only its own machine can reach. */
+  #loopbackIsVoid(policy: Policy): boolean {
+    const { client } = this.#wire
+    if (this.#parts.loopback || !isLoopback(client)) return false
+    return policy.mayRelay({ client, listenerLoopback: true }).action === 'allow'
   }
 
   /** What is wrong with a message of this sender and size, before it has recipients. */

@@ -27,6 +27,11 @@ export function lostHeader(line: number): ReplyLine {
   return reply(554, '5.6.0', text)
 }
 
+/** Why a local program may not send, and what its operator should write. */
+const LOOPBACK_VOID =
+  'the rule for loopback holds only on a listener bound to loopback, such as the first of ' +
+  'WAYPOST_LISTEN=smtp://127.0.0.1:2525,smtp://0.0.0.0:25'
+
 export const SAY = {
   reset: reply(250, '2.0.0', 'Reset'),
   noop: reply(250, '2.0.0', 'Ok'),
@@ -64,6 +69,7 @@ export const SAY = {
   noTls: reply(454, '4.7.0', 'TLS is not available'),
   tlsFirst: reply(530, '5.7.0', 'Say STARTTLS first'),
   loginFirst: reply(530, '5.7.0', 'Authentication required'),
+  loginFirstHere: reply(530, '5.7.0', `Authentication required: ${LOOPBACK_VOID}`),
   loginTwice: reply(503, '5.5.1', 'Authenticated already'),
   loginInTransaction: reply(503, '5.5.1', 'Not within a transaction'),
   loginNeedsTls: reply(538, '5.7.11', 'Encryption required for authentication'),
@@ -76,6 +82,7 @@ export const SAY = {
   loginLater: reply(454, '4.7.0', 'Authentication is not possible now, try again later'),
 
   relayRefused: reply(550, '5.7.1', 'Relaying is not allowed'),
+  relayRefusedHere: reply(550, '5.7.1', `Relaying is not allowed: ${LOOPBACK_VOID}`),
   senderRefused: reply(550, '5.7.1', 'This user may not send as that sender'),
   authorRefused: reply(550, '5.7.1', 'This user may not send as the author in From or Sender'),
   authorUnclear: reply(

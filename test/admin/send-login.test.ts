@@ -45,6 +45,11 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
+// On loopback STARTTLS is offered only then.
+function asked(scheme: string): string {
+  return scheme === 'smtp' ? '?starttls' : ''
+}
+
 async function listenOn(schemes: readonly string[], tls = true): Promise<void> {
   const certificate = {
     WAYPOST_TLS_CERT: join(folder, 'cert.pem'),
@@ -53,7 +58,7 @@ async function listenOn(schemes: readonly string[], tls = true): Promise<void> {
   const settings = readSettings({
     WAYPOST_CONFIG: folder,
     WAYPOST_DATA: join(folder, 'data'),
-    WAYPOST_LISTEN: schemes.map((scheme) => `${scheme}://127.0.0.1:0`).join(','),
+    WAYPOST_LISTEN: schemes.map((scheme) => `${scheme}://127.0.0.1:0${asked(scheme)}`).join(','),
     WAYPOST_HOSTNAME: 'relay.example',
     WAYPOST_ADMIN: 'none',
     WAYPOST_LOG: 'off',

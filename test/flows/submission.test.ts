@@ -160,7 +160,11 @@ async function writeCertificate(certificate: Certificate): Promise<CertificateFi
 
 /** Listeners of all schemes, and nobody sends without a login. */
 function startSubmission(files: CertificateFiles, options: RelayOptions = {}): Promise<Relay> {
-  const listen = ['smtp', 'submission', 'submissions'].map((scheme) => `${scheme}://127.0.0.1:0`)
+  const listen = [
+    'smtp://127.0.0.1:0?starttls',
+    'submission://127.0.0.1:0',
+    'submissions://127.0.0.1:0',
+  ]
   return startRelay({
     ...options,
     files: { 'policies/users.yaml': users, 'policies/relay.yaml': "- allow: { users: ['*'] }\n" },

@@ -108,7 +108,10 @@ export class RelayProcess implements AsyncDisposable {
     this.#beside = options.beside ?? []
     this.#program = options.program ?? [process.execPath, 'src/cli.ts']
     const schemes = ['smtp', ...(options.listeners ?? [])]
-    const listen = [port, ...more].map((port, n) => `${schemes[n]}://127.0.0.1:${port}`)
+    const asked = (scheme?: string): string => (scheme === 'smtp' ? '?starttls' : '')
+    const listen = [port, ...more].map(
+      (port, n) => `${schemes[n]}://127.0.0.1:${port}${asked(schemes[n])}`,
+    )
     this.environment = {
       ...withoutOurs(process.env),
       ...(options.environment?.['WAYPOST_REDIS'] === undefined ? engineSettings(this.data) : {}),
