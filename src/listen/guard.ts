@@ -84,16 +84,6 @@ export class Guard {
     return this.#ofNetworks.get(network)!.until
   }
 
-  /** Forgets the failures for this user, and those of the networks that they came from. */
-  unlock(name: string): void {
-    for (const pair of this.#ofPairs.keys()) {
-      const [network, of] = pair.split('\n')
-      if (of !== name) continue
-      this.#ofPairs.delete(pair)
-      this.#ofNetworks.delete(network!)
-    }
-  }
-
   async #check(password: string, user: User | undefined): Promise<boolean> {
     const fits = await this.#verify(user?.password ?? NOBODY, password)
     return fits && user !== undefined

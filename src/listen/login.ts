@@ -140,7 +140,7 @@ export class Login {
     const { guard, policy } = this.#parts
     const until = guard.lockedUntil(this.#wire.client, name, policy().user(name))
     const time = until === undefined ? '' : ` until ${new Date(until).toISOString()}`
-    return `locked out${time} after too many failures from this address`
+    return `locked out${time}, or a new password, after too many failures from this address`
   }
 
   #note(error: unknown): void {

@@ -58,6 +58,20 @@ test('a message that never ends is cut off, however busily it comes', async () =
   expect(world.queue.accepted).toEqual([])
 })
 
+test('a message that makes progress may take longer', async () => {
+  await using world = await startWorld({ rules: { deadlines: { ...deadlines, message: 100 } } })
+  await using talk = await world.dial()
+  await talk.hear()
+  for (const line of ['EHLO a', 'MAIL FROM:<>', 'RCPT TO:<b@c.test>', 'DATA']) await talk.say(line)
+  const begun = Date.now()
+  const line = `${'x'.repeat(70)}\r\n`
+  while (Date.now() - begun < 500) {
+    talk.write(line)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+  expect(await talk.say('.')).toMatch(/^250 2\.0\.0 queued/)
+})
+
 test('a client that waits for us is given all the time that we take', async () => {
   const queue = new SlowQueue()
   await using world = await startWorld({
