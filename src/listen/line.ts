@@ -1,10 +1,13 @@
 // Who waits for one of the few places where passwords are hashed. Each network has its turn, those
-// with failures last, so that nobody keeps others out by asking more often.
+// with failures come last and never have all places, so that nobody keeps others out by asking
+// more often.
 
 import type { Clock } from '../base/clock.ts'
 
 /** Hashes at once. */
 const PLACES = 2
+/** For networks with failures. */
+const PLACES_OF_FAILED = 1
 const WAITERS = 100
 /** Milliseconds. */
 const LONGEST_WAIT = 5000
@@ -26,7 +29,7 @@ export class Line {
 
   /** Waits for a place; false when that would take too long. Who was let in leaves. */
   async enter(network: string): Promise<boolean> {
-    if (this.#running < PLACES) {
+    if (this.#mayStart(network)) {
       this.#running++
       return true
     }
@@ -45,16 +48,22 @@ export class Line {
   }
 
   leave(): void {
-    const network = this.#next()
-    if (network === undefined) {
-      this.#running--
-      return
-    }
+    this.#running--
+    for (let one = this.#next(); one !== undefined && this.#mayStart(one); one = this.#next())
+      this.#start(one)
+  }
+
+  #start(network: string): void {
     const waiters = this.#waiting.get(network)!
     this.#waiting.delete(network)
     if (waiters.length > 1) this.#waiting.set(network, waiters) // at the end
     this.#count--
+    this.#running++
     waiters.shift()!(true)
+  }
+
+  #mayStart(network: string): boolean {
+    return this.#running < (this.#hasFailed(network) ? PLACES_OF_FAILED : PLACES)
   }
 
   #next(): string | undefined {

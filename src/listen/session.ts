@@ -114,6 +114,7 @@ export class Session extends SMTPConnection implements Reader, Wire, Waiting {
     this.#cancelPenance ??= this.#parts.clock.after(PENANCE, () => {
       if (this.#gone) return
       this.hangUp(line)
+      this.#onGone() // its place is free
       this._socket.pause()
       this.#cancelPenance = this.#parts.clock.after(LAST_WORD, () => this._socket.destroy())
     })

@@ -169,20 +169,26 @@ test('a full line has room for who asks once, and serves him next', async () => 
   expect(await app).toBe('ok')
 })
 
-test('whoever has failed waits behind whoever has not', async () => {
+test('whoever has failed has one place, and waits behind whoever has not', async () => {
   const { guard, gates, slow, hashed } = createWorld()
   expect(await guard.login('192.0.2.1', 'x', 'wrong', undefined)).toBe('wrong')
   slow.on = true
-  for (let n = 0; n < 4; n++) void guard.login('192.0.2.1', `${n}`, 'x', undefined)
-  void guard.login('192.0.2.2', 'ana', 'right', ana)
+  const failing = ['1', '2', '3'].map((n) => guard.login('192.0.2.1', n, 'x', undefined))
   await settle()
-  expect(hashed).not.toContain('plain:right')
+  expect(hashed).toHaveLength(2)
+  const logins = ['ana', 'bo'].map((name, n) =>
+    guard.login(`192.0.2.${n + 2}`, name, 'right', { ...ana, name }),
+  )
+  await settle()
+  expect(hashed.slice(2)).toEqual(['plain:right'])
   gates.shift()!()
   await settle()
   await settle()
-  expect(hashed.at(-1)).toBe('plain:right')
+  expect(hashed.slice(2)).toEqual(['plain:right', 'plain:right'])
   slow.on = false
   for (const open of gates.splice(0)) open()
+  expect(await Promise.all(logins)).toEqual(['ok', 'ok'])
+  expect(await Promise.all(failing)).toEqual(['wrong', 'wrong', 'wrong'])
 })
 
 test('a changed password is not remembered', async () => {
