@@ -2,12 +2,18 @@
 // waits: where it goes, for whom of its recipients, how long it may wait and how often it is tried.
 
 import type { Destination } from '../mail/destination.ts'
-import type { Policy, Signing } from '../policy/policy.ts'
+import type { Policy, Routing, Signing } from '../policy/policy.ts'
+import { chosen } from '../policy/signing.ts'
 import type { Delivery, Recipient } from '../queue/port.ts'
 import type { Patience } from './back-off.ts'
 
 export type Plan =
-  | ({ readonly kind: 'send'; readonly recipients: readonly Recipient[] } & Times)
+  | ({
+      readonly kind: 'send'
+      readonly recipients: readonly Recipient[]
+      /** The rule that leaves out keys, and what it says. */
+      readonly signedBy?: string
+    } & Times)
   | { readonly kind: 'move'; readonly destination: Destination; readonly rule: string }
   /** Its time is over, or an operator refused it. */
   | { readonly kind: 'end' }
@@ -34,17 +40,36 @@ export function planOf(delivery: Delivery, policy: Asked, now: number): Plan {
   const due = delivery.recipients.filter((recipient) => recipient.due <= now)
   const asked = due.length > 0 ? due : delivery.recipients
   const here: Recipient[] = []
+  let first: Routing | undefined
   let away: { destination: Destination; at: string } | undefined
   for (const recipient of asked) {
     const routing = policy.route(recipient.address, delivery.envelope.sender)
     // Where no rule fits any more, what was decided at acceptance stands.
-    if (routing === undefined || routing.destination === delivery.destination) here.push(recipient)
-    else away ??= routing
+    if (routing !== undefined && routing.destination !== delivery.destination) away ??= routing
+    else if (here.length === 0 || isSignedAlike(first, routing)) {
+      if (here.length === 0) first = routing
+      here.push(recipient)
+    }
   }
   // Those who belong elsewhere go when nobody is left who belongs here.
   if (here.length === 0 && away !== undefined)
     return { kind: 'move', destination: away.destination, rule: away.at }
-  return { kind: 'send', recipients: here.slice(0, TOGETHER), ...times }
+  const recipients = here.slice(0, TOGETHER)
+  if (first?.sign === undefined || times.signing === undefined)
+    return { kind: 'send', recipients, ...times }
+  const signedBy = `${first.at} says sign: ${[first.sign].flat().join(', ')}`
+  return {
+    kind: 'send',
+    recipients,
+    ...times,
+    signing: chosen(times.signing, first.sign),
+    signedBy,
+  }
+}
+
+// One transaction has one content: who is to have another one waits for the next.
+function isSignedAlike(one: Routing | undefined, other: Routing | undefined): boolean {
+  return one?.sign === other?.sign || String(one?.sign) === String(other?.sign)
 }
 
 /** How long it can wait while its site, or the way there, is in trouble. */

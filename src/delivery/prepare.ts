@@ -17,6 +17,8 @@ export interface PrepareOptions {
   readonly clock: Clock
 }
 
+type ToSend = Extract<Plan, { kind: 'send' }>
+
 export interface Prepared {
   readonly plan: Plan
   readonly content: Content
@@ -37,18 +39,19 @@ export function prepare(options: PrepareOptions, delivery: Delivery): Prepared |
   const content = contentOf(options.queue, delivery)
   if (signing !== undefined || content instanceof Promise)
     return signed(options, plan, content, signing)
-  return { plan, content, prefix: NOTHING, signed: unsigned(delivery) }
+  return { plan, content, prefix: NOTHING, signed: unsigned(delivery, plan) }
 
   async function signed(
     { sign, clock }: PrepareOptions,
-    plan: Plan,
+    plan: ToSend,
     coming: Content | Promise<Content>,
     signing: Signing | undefined,
   ): Promise<Prepared> {
     const content = await coming
-    if (signing === undefined) return { plan, content, prefix: NOTHING, signed: unsigned(delivery) }
+    if (signing === undefined)
+      return { plan, content, prefix: NOTHING, signed: unsigned(delivery, plan) }
     const prefix = await sign(content, signing, clock.now())
-    return { plan, content, prefix, signed: saySigned(signing) }
+    return { plan, content, prefix, signed: saySigned(signing, plan) }
   }
 }
 
@@ -75,12 +78,14 @@ export async function collect(
   return Buffer.concat(pieces)
 }
 
-function saySigned({ domain, keys }: Signing): string {
+function saySigned({ domain, keys }: Signing, { signedBy }: ToSend): string {
   const each = keys.map(({ selector, algorithm }) => `s=${selector} ${algorithm}`)
-  return `d=${domain} ${each.join(', ')}`
+  const rule = signedBy === undefined ? '' : ` (${signedBy})`
+  return `d=${domain} ${each.join(', ')}${rule}`
 }
 
-function unsigned({ envelope }: Delivery): string {
+function unsigned({ envelope }: Delivery, { signedBy }: ToSend): string {
+  if (signedBy !== undefined) return `unsigned: ${signedBy}`
   const [from] = envelope.fromDomains
   if (envelope.fromUnread === true) return 'unsigned: the From field cannot be read'
   return from === undefined ? 'unsigned: no From domain' : `unsigned: no key for ${from}`

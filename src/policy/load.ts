@@ -10,11 +10,12 @@ import { LISTEN_DEFAULTS, listenRules } from './listen.ts'
 import type { Finding, Policy, QueueRules } from './policy.ts'
 import { DEFAULT_QUEUE, emptyQueue, queueName, queueRules } from './queues.ts'
 import { mayRelay, relayRules, reviewRelay } from './relay.ts'
-import { createRouter, readCredentials, reviewRouting, route, routingRules } from './routing.ts'
+import { createRouter, readCredentials, reviewRouting, reviewSelectors } from './routing.ts'
+import { route, routingRules } from './routing.ts'
 import { codeOf } from './secret.ts'
 import type { Environment } from './secret.ts'
 import { createShaper, limits, reviewShaping, shapingRules } from './shaping.ts'
-import { createSigner, reviewSigning, signing, signingEntries } from './signing.ts'
+import { createSigner, reviewSigning, selectorsOf, signing, signingEntries } from './signing.ts'
 import { maySend, users } from './users.ts'
 import type { Users } from './users.ts'
 import { parseFile, sizeOf } from './yaml.ts'
@@ -77,6 +78,7 @@ async function readParts(
   const shaping = read('shaping', shapingRules) ?? []
   reviewRelay(relay, new Set(known.keys()))
   reviewRouting(routing)
+  reviewSelectors(routing, selectorsOf(entries))
   reviewSigning(entries)
   reviewShaping(shaping)
   const hops = await readCredentials(routing, env)

@@ -47,8 +47,13 @@ export interface Routing {
   readonly route: Route
   readonly destination: Destination
   readonly queue: string
+  /** Absent: all keys of the From domain sign. */
+  readonly sign?: SignWith
   readonly at: At
 }
+
+/** Which of the keys sign: none, those of one algorithm, or those with these selectors. */
+export type SignWith = 'none' | 'rsa' | 'ed25519' | readonly string[]
 
 export interface SigningKey {
   readonly selector: string

@@ -16,12 +16,13 @@ import {
   parsePattern,
 } from './patterns.ts'
 import type { Index, Pattern } from './patterns.ts'
-import type { At, Credentials, Routing } from './policy.ts'
+import type { At, Credentials, Routing, SignWith } from './policy.ts'
 import { count, hidden, list, map, oneOf, optional, parsed, placed, preset } from './read.ts'
 import { required, rules, text, truth } from './read.ts'
 import type { Placed, Reader, ValuesOf } from './read.ts'
 import { readSecret, secretFile, secretName } from './secret.ts'
 import type { Environment } from './secret.ts'
+import { selector } from './signing.ts'
 import { doubt, fault, scalarOf, wrong } from './yaml.ts'
 import type { Place } from './yaml.ts'
 
@@ -41,6 +42,7 @@ interface RoutingRule {
   readonly from: readonly Pattern[]
   readonly via: 'mx' | Via
   readonly queue: string
+  readonly sign: Placed<'all' | SignWith> | undefined
 }
 
 /** Rules ready to be asked. */
@@ -49,6 +51,7 @@ export interface Router {
   readonly rules: readonly {
     readonly fits: ((sender: Address) => boolean) | undefined
     readonly queue: string
+    readonly sign: { readonly sign?: SignWith }
     readonly at: At
     /** The whole answer, for a named next hop. */
     readonly fixed: Routing | undefined
@@ -78,6 +81,9 @@ const VIA = {
   ),
 } as const
 
+const SIGN = oneOf(['all', 'none', 'rsa', 'ed25519'])
+const SELECTORS = list(parsed(selector, 'a selector of signing.yaml'), 'sign')
+
 const table = (queues: ReadonlySet<string>) => ({
   to: preset(ANY, list(PATTERN, 'to'), 'recipients that it is for'),
   from: preset(ANY, list(PATTERN, 'from'), "senders that it is for; only '*' fits <>"),
@@ -86,6 +92,10 @@ const table = (queues: ReadonlySet<string>) => ({
     'default',
     knownQueue(queues),
     'the file in queues/ that says how often and how long',
+  ),
+  sign: optional(
+    placed(signWith),
+    'which keys of signing.yaml sign: all, none, rsa, ed25519, or a list of selectors',
   ),
 })
 
@@ -96,6 +106,16 @@ export function routingRules(queues: ReadonlySet<string>): Reader<readonly Routi
     const value = read(place)
     return value && { place, at: place.at, ...value }
   }, 'rule')
+}
+
+/** Selectors that no key has: mail would leave unsigned because of a slip. */
+export function reviewSelectors(rules: readonly RoutingRule[], known: ReadonlySet<string>): void {
+  for (const { sign } of rules) {
+    if (sign === undefined || typeof sign.value === 'string') continue
+    const unknown = sign.value.find((name) => !known.has(name))
+    if (unknown !== undefined)
+      fault(sign.place, `names "${unknown}", but no key in signing.yaml has that selector`)
+  }
 }
 
 /** Doubts about rules that are sound one by one. */
@@ -113,9 +133,11 @@ export function reviewRouting(rules: readonly RoutingRule[]): void {
 export function createRouter(rules: readonly RoutingRule[]): Router {
   return {
     index: createIndex(rules.map((rule) => rule.to)),
-    rules: rules.map(({ from, via, queue, at }) => {
+    rules: rules.map(({ from, via, queue, sign: wish, at }) => {
       const fits = from.some((one) => one.kind === 'any') ? undefined : createMatcher(from)
-      return { fits, queue, at, fixed: via === 'mx' ? undefined : fixed(via.hop, queue, at) }
+      const sign = wish === undefined || wish.value === 'all' ? {} : { sign: wish.value }
+      const answer = via === 'mx' ? undefined : { ...fixed(via.hop, queue, at), ...sign }
+      return { fits, queue, sign, at, fixed: answer }
     }),
   }
 }
@@ -130,10 +152,10 @@ export function route(
     return fits === undefined || (sender !== undefined && fits(sender))
   })
   if (first === undefined) return undefined
-  const { fixed, queue, at } = rules[first]!
+  const { fixed, queue, sign, at } = rules[first]!
   if (fixed !== undefined) return fixed
   const byMx: Route = { kind: 'mx', domain: recipient.domain }
-  return { route: byMx, destination: destinationOf(byMx), queue, at }
+  return { route: byMx, destination: destinationOf(byMx), queue, ...sign, at }
 }
 
 /** The passwords of next hops, and the files that they came from. */
@@ -169,6 +191,10 @@ function knownQueue(queues: ReadonlySet<string>): Reader<string> {
     if (name === undefined || queues.has(name)) return name
     return fault(place, `is "${name}", but there is no file queues/${name}.yaml`)
   }
+}
+
+function signWith(place: Place): 'all' | SignWith | undefined {
+  return scalarOf(place) === undefined ? SELECTORS(place) : SIGN(place)
 }
 
 function via(place: Place): RoutingRule['via'] | undefined {

@@ -10,7 +10,7 @@ import { parseDomain } from '../mail/address.ts'
 import type { Domain } from '../mail/address.ts'
 import { createIndex, fitting, parseDomainPattern } from './patterns.ts'
 import type { Index, Pattern } from './patterns.ts'
-import type { At, Signing, SigningKey } from './policy.ts'
+import type { At, Signing, SigningKey, SignWith } from './policy.ts'
 import { hidden, list, map, parsed, placed, required, rules, text } from './read.ts'
 import type { Placed, Reader, ValuesOf } from './read.ts'
 import { codeOf } from './secret.ts'
@@ -77,6 +77,26 @@ export function signing({ index, answers }: Signer, from: readonly Domain[]): Si
   return undefined
 }
 
+/** What is left of a signing where a route asks for some keys only; `undefined`: nothing signs. */
+export function chosen(
+  signing: Signing | undefined,
+  sign: SignWith | undefined,
+): Signing | undefined {
+  if (signing === undefined || sign === undefined) return signing
+  const keys = signing.keys.filter((key) => isChosen(key, sign))
+  return keys.length === 0 ? undefined : { ...signing, keys }
+}
+
+function isChosen({ selector, algorithm }: SigningKey, sign: SignWith): boolean {
+  if (typeof sign !== 'string') return sign.includes(selector)
+  return algorithm.startsWith(`${sign}-`)
+}
+
+/** The selectors of all entries. */
+export function selectorsOf(entries: readonly SigningEntry[]): ReadonlySet<string> {
+  return new Set(entries.flatMap(({ keys }) => keys.map((key) => key.selector)))
+}
+
 /** A pattern that stands twice: the second is never used. */
 export function reviewSigning(entries: readonly SigningEntry[]): void {
   const seen = new Map<string, Place>()
@@ -140,6 +160,6 @@ function privateKey(pem: Buffer): KeyObject | undefined {
   }
 }
 
-function selector(text: string): string | undefined {
+export function selector(text: string): string | undefined {
   return text.startsWith('[') ? undefined : parseDomain(text)
 }

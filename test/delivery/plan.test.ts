@@ -1,10 +1,13 @@
 // What policy says of a delivery at each attempt.
 
+import { generateKeyPairSync } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { planOf, timesOf } from '../../src/delivery/plan.ts'
 import type { Asked } from '../../src/delivery/plan.ts'
 import { destinationOf } from '../../src/mail/destination.ts'
 import type { Route } from '../../src/mail/destination.ts'
+import { parseDomain } from '../../src/mail/address.ts'
+import type { Signing, SignWith } from '../../src/policy/policy.ts'
 import { deliveryTo } from './deliveries.ts'
 
 const HOUR = 3_600_000
@@ -91,4 +94,59 @@ test('what it was held is not counted', () => {
 test('what an operator refused is not tried', () => {
   const refuse = { who: 'ops', why: 'spam' }
   expect(planOf(deliveryTo(['bo@far.example'], { refuse }), byMx, 0).kind).toBe('end')
+})
+
+const KEYS = [
+  { selector: 's2026', algorithm: 'rsa-sha256' },
+  { selector: 'e2026', algorithm: 'ed25519-sha256' },
+] as const
+const both: Signing = {
+  domain: parseDomain('near.example')!,
+  keys: KEYS.map((one) => ({ ...one, key: generateKeyPairSync('ed25519').privateKey })),
+  at: 'signing.yaml:1',
+}
+
+function signedBy(sign: (local: string) => SignWith | undefined): Asked {
+  return {
+    ...byMx,
+    signing: () => both,
+    route: ({ domain, local }) => {
+      const route: Route = { kind: 'mx', domain }
+      const wish = sign(local)
+      const routing = { route, destination: destinationOf(route), queue: 'default' }
+      return { ...routing, at: 'routing.yaml:3', ...(wish === undefined ? {} : { sign: wish }) }
+    },
+  }
+}
+
+const SIGNED: [sign: SignWith | undefined, selectors: string[] | undefined, told?: string][] = [
+  [undefined, ['s2026', 'e2026']],
+  ['none', undefined, 'routing.yaml:3 says sign: none'],
+  ['rsa', ['s2026'], 'routing.yaml:3 says sign: rsa'],
+  ['ed25519', ['e2026'], 'routing.yaml:3 says sign: ed25519'],
+  [['e2026', 's2026'], ['s2026', 'e2026'], 'routing.yaml:3 says sign: e2026, s2026'],
+  [['other'], undefined, 'routing.yaml:3 says sign: other'],
+]
+for (const [sign, selectors, told] of SIGNED) {
+  test(`a route that says sign: ${String(sign)} is signed by ${String(selectors)}`, () => {
+    const plan = planOf(
+      deliveryTo(['bo@far.example']),
+      signedBy(() => sign),
+      0,
+    )
+    if (plan.kind !== 'send') throw new Error('expected to send')
+    expect(plan.signing?.keys.map(({ selector }) => selector)).toEqual(selectors)
+    expect(plan.signedBy).toBe(told)
+  })
+}
+
+test('recipients whose rules sign otherwise wait for a transaction of their own', () => {
+  const delivery = deliveryTo(['bo@far.example', 'cy@far.example', 'di@far.example'])
+  const plan = planOf(
+    delivery,
+    signedBy((local) => (local === 'cy' ? 'none' : 'rsa')),
+    0,
+  )
+  const [bo, , di] = delivery.recipients
+  expect(plan).toMatchObject({ kind: 'send', recipients: [bo, di] })
 })

@@ -30,6 +30,7 @@ const KEYS: [file: string, key: string, text: string][] = [
   ['users', 'senders', `ana: { password: "${HASH}", senders: [] }`],
   ['routing', 'to', '- { to: [], via: mx }'],
   ['routing', 'from', '- { from: [], via: mx }'],
+  ['routing', 'sign', '- { via: mx, sign: [] }'],
   ['signing', 'domains', '- { domains: [], keys: [{ selector: a, file: a.pem }] }'],
   ['signing', 'keys', '- { domains: [near.example], keys: [] }'],
   ['shaping', 'mx', '- { mx: [], connections: 1 }'],

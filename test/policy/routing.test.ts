@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { parseAddress } from '../../src/mail/address.ts'
 import { routeOf } from '../../src/mail/destination.ts'
@@ -64,6 +65,26 @@ for (const [via, destination] of BEGINS) {
     const routing = policy.route(parseAddress('a@b.example')!, undefined)!
     expect(routing.destination).toBe(destination)
     expect(routeOf(routing.destination)).toEqual(routing.route)
+  })
+}
+
+const SIGN: [text: string, sign: unknown][] = [
+  ['via: mx', undefined],
+  ['via: mx, sign: all', undefined],
+  ['via: mx, sign: none', 'none'],
+  ['via: { host: hop.example }, sign: rsa', 'rsa'],
+  ['via: { host: hop.example }, sign: [s2026]', ['s2026']],
+]
+for (const [text, sign] of SIGN) {
+  test(`a rule of { ${text} } asks for the keys ${String(sign ?? 'all')}`, async () => {
+    const pair = generateKeyPairSync('ed25519')
+    const policy = await policyOf({
+      'routing.yaml': `- { ${text} }`,
+      'signing.yaml':
+        '- { domains: [near.example], keys: [{ selector: s2026, file: keys/a.pem }] }',
+      'keys/a.pem': pair.privateKey.export({ type: 'pkcs8', format: 'pem' }),
+    })
+    expect(policy.route(parseAddress('a@b.example')!, undefined)?.sign).toEqual(sign)
   })
 }
 
