@@ -1,10 +1,10 @@
 // Where TLS failed a short while ago. Opportunistic mail goes in clear there at once, instead of
-// waiting a minute on each new connection for a handshake that somebody on the way drops.
+// waiting a minute on each new connection for a handshake that somebody on the way drops. What fails
+// at once is as good as not remembered: to try TLS again is worth a call.
 
-/** What a failure costs anew decides how long it is remembered, in milliseconds. */
-const LEAST = 60_000
-const MOST = 600_000
 const TIMES_ITS_COST = 10
+/** Milliseconds. */
+const MOST = 600_000
 
 /** Places that are remembered at one time; the oldest gives way. */
 const PLACES = 1000
@@ -21,7 +21,7 @@ export class FailedTls {
   remember(place: string, reason: string, now: number, cost: number): void {
     this.#failures.delete(place)
     if (this.#failures.size >= PLACES) this.#failures.delete(this.#failures.keys().next().value!)
-    const span = Math.min(Math.max(TIMES_ITS_COST * cost, LEAST), MOST)
+    const span = Math.min(TIMES_ITS_COST * cost, MOST)
     this.#failures.set(place, { reason, until: now + span })
   }
 

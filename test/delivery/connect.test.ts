@@ -87,8 +87,11 @@ for (const [verb, script, text] of SPOILT) {
 }
 
 test('a port that nobody listens at is trouble of the site, and says where', async () => {
-  const connected = await call({ address: '127.0.0.1', port: 1 })
-  expect(connected).toMatchObject(failedAt('connect', 'mx.far.example [127.0.0.1]:1: ECONNREFUSED'))
+  const { address, port, ...mx } = await startMx()
+  await mx[Symbol.asyncDispose]()
+  const connected = await call({ address, port })
+  const text = `mx.far.example [127.0.0.1]:${port}: ECONNREFUSED`
+  expect(connected).toMatchObject(failedAt('connect', text))
 })
 
 test('a call that is stopped ends at once', async () => {

@@ -21,7 +21,8 @@ import { readAddress } from '../../src/queue/bullmq/address.ts'
 import { connectionTo } from '../../src/queue/bullmq/link.ts'
 import { openBucket } from '../../src/queue/bullmq/s3/bucket.ts'
 import { makeCertificate } from '../peers/certificate.ts'
-import { drop, startMx } from '../peers/mx.ts'
+import { startMx } from '../peers/mx.ts'
+import type { Script } from '../peers/mx.ts'
 
 const certificate = makeCertificate('mx.far.example')
 
@@ -111,13 +112,12 @@ interface Caller {
   readonly clock: Clock
 }
 
-/** Time is real, and can be moved on. */
+/** What takes time takes as long as the test says; only what is awaited is real. */
 function startCaller(): Caller & { pass(milliseconds: number): void } {
   let passed = 0
-  const steady = (): number => performance.now() + passed
   return {
     tls: createTlsContexts([certificate.ca]),
-    clock: { ...systemClock, steady },
+    clock: { ...systemClock, steady: () => passed },
     pass: (milliseconds) => {
       passed += milliseconds
     },
@@ -143,14 +143,12 @@ async function call(
   return connected
 }
 
-// No certificate: whatever the client says after the 220 is read as commands, and never understood.
-const LOST = { offers: ['STARTTLS'] }
-
 test('where TLS was lost the next connections go in clear at once, and say so', async () => {
-  await using mx = await startMx(LOST)
   const caller = startCaller()
+  await using mx = await startMx(lostIn(60_000, caller))
   await call(caller, mx)
   expect(mx.sessions).toBe(2)
+  caller.pass(599_000)
   const next = await call(caller, mx)
   expect(mx.sessions).toBe(3)
   if (next.kind !== 'connected') throw new Error('expected a connection')
@@ -159,12 +157,24 @@ test('where TLS was lost the next connections go in clear at once, and say so', 
   expect(tlsFailed).toContain('in time')
 })
 
-test('after some minutes TLS is tried again', async () => {
-  await using mx = await startMx({ ...LOST, STARTTLS: drop })
+// No certificate: what the client says after the 220 is read as commands, and never understood.
+function lostIn(milliseconds: number, caller: { pass(milliseconds: number): void }): Script {
+  const answer = (): string => {
+    caller.pass(milliseconds)
+    return '220 go'
+  }
+  return { offers: ['STARTTLS', 'AUTH PLAIN'], STARTTLS: [answer, '220 go'] }
+}
+
+test.for([
+  ['after ten minutes', 60_000, 601_000],
+  ['soon when it failed soon', 100, 1001],
+] as const)('TLS is tried again %s', async ([, cost, later]) => {
   const caller = startCaller()
+  await using mx = await startMx(lostIn(cost, caller))
   await call(caller, mx)
-  caller.pass(61_000)
-  mx.change({ certificate, STARTTLS: '220 go' })
+  caller.pass(later)
+  mx.change({ certificate, offers: [] })
   const next = await call(caller, mx)
   expect(next).toMatchObject({ connection: { fact: { tls: { version: 'TLSv1.3' } } } })
 })
@@ -177,42 +187,39 @@ const STRICT: [what: string, change: Partial<Target>][] = [
 ]
 for (const [what, change] of STRICT) {
   test(`for ${what} nothing is remembered`, async () => {
-    await using mx = await startMx({
-      offers: ['AUTH PLAIN'],
-      certificate,
-      STARTTLS: [drop, '220 go'],
-    })
     const caller = startCaller()
+    await using mx = await startMx(lostIn(60_000, caller))
     await call(caller, mx)
+    mx.change({ certificate, offers: ['AUTH PLAIN'] })
     const next = await call(caller, mx, change)
     expect(next).toMatchObject({ kind: 'connected', connection: { fact: { tls: {} } } })
   })
 }
 
 test('what failed at one place says nothing of another', async () => {
-  await using mx = await startMx(LOST)
-  await using other = await startMx({ certificate })
   const caller = startCaller()
+  await using mx = await startMx(lostIn(60_000, caller))
+  await using other = await startMx({ certificate })
   await call(caller, mx)
   expect(await call(caller, other)).toMatchObject({ connection: { fact: { tls: {} } } })
 })
 
-test('what it cost decides how long it is remembered, from one to ten minutes', () => {
+test('it is remembered for ten times what it cost, and ten minutes at most', () => {
   const failed = new FailedTls()
   failed.remember('quick', 'reset', 0, 5)
   failed.remember('slow', 'lost', 0, 20_000)
   failed.remember('slowest', 'lost', 0, 1_000_000)
   const at = (now: number): (string | undefined)[] =>
     ['quick', 'slow', 'slowest'].map((place) => failed.recall(place, now))
-  expect(at(59_999)).toEqual(['reset', 'lost', 'lost'])
-  expect(at(60_000)).toEqual([undefined, 'lost', 'lost'])
+  expect(at(49)).toEqual(['reset', 'lost', 'lost'])
+  expect(at(50)).toEqual([undefined, 'lost', 'lost'])
   expect(at(200_000)).toEqual([undefined, undefined, 'lost'])
   expect(at(600_000)).toEqual([undefined, undefined, undefined])
 })
 
 test('a thousand places are remembered, and the oldest gives way', () => {
   const failed = new FailedTls()
-  for (let n = 0; n <= 1000; n++) failed.remember(`place ${n}`, 'reset', 0, 0)
+  for (let n = 0; n <= 1000; n++) failed.remember(`place ${n}`, 'reset', 0, 1000)
   expect(failed.recall('place 0', 1)).toBeUndefined()
   expect(failed.recall('place 1', 1)).toBe('reset')
   expect(failed.recall('place 1000', 1)).toBe('reset')
