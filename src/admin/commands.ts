@@ -14,7 +14,7 @@ interface File {
 
 const GROUPS = {
   queue: 'See and steer the queue',
-  policy: 'Check the policy files',
+  policy: 'Check the policy files, and what they would do',
   user: 'Who may log in: add, list and remove users',
   key: 'Make DKIM keys, and check that DNS publishes them',
 } as const
@@ -69,6 +69,11 @@ const FILES: readonly File[] = [
   {
     names: ['sink'],
     load: async () => (await import('./commands/sink.ts')).sinkCommands,
+  },
+  {
+    group: 'policy',
+    names: ['route'],
+    load: async () => (await import('./commands/route.ts')).addRoute,
   },
   {
     group: 'policy',

@@ -12,6 +12,14 @@ export async function openReader(context: Context): Promise<QueueReader> {
   await checkOwner(data, context.uid)
   const remote = await openSocket(data)
   if (remote !== undefined) return remote
+  const reader = await openStore(data)
+  // On a terminal it is easily forgotten that another shell has WAYPOST_REDIS, or another folder.
+  if (context.interactive)
+    context.complain(`No relay runs on "${data}": this is what its queue was left with\n`)
+  return reader
+}
+
+async function openStore(data: string): Promise<QueueReader> {
   try {
     // Most commands never need the engine.
     const { openSqliteReader } = await import('../queue/sqlite/reader.ts')
@@ -23,6 +31,21 @@ export async function openReader(context: Context): Promise<QueueReader> {
       { cause: error },
     )
   }
+}
+
+/** For what can be said without a relay too: the relay, or what its store was left with. */
+export async function openEither(
+  context: Context,
+): Promise<
+  | { readonly kind: 'relay'; readonly relay: QueueControl }
+  | { readonly kind: 'store'; readonly store: QueueReader; readonly at: string }
+> {
+  const { data, redis } = context.places()
+  if (redis !== undefined) return { kind: 'relay', relay: await openRedis(redis) }
+  await checkOwner(data, context.uid)
+  const relay = await openSocket(data)
+  if (relay !== undefined) return { kind: 'relay', relay }
+  return { kind: 'store', store: await openStore(data), at: data }
 }
 
 /** For steering: the relay must run, unless its queue is in Redis. */

@@ -133,7 +133,7 @@ function sentenceOf(event: RelayEvent): string | undefined {
       return `suspended  ${whom} until ${timeOfDay(event.until)}: ${event.reason}`
     }
     case 'refused':
-      return `refused    ${event.client} ${event.command}: ${event.reply}${rule(event.rule)}${alike(event.times)}`
+      return `refused    ${event.client}${event.user === undefined ? '' : ` (user ${event.user})`} ${event.command}: ${event.reply}${rule(event.rule)}${alike(event.times)}`
     case 'login':
       return `login      ${event.user} from ${event.client} ${event.ok ? 'ok' : `failed: ${event.reason ?? ''}`}`
     case 'note':

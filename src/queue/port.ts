@@ -157,7 +157,12 @@ export interface OperatorAct {
   readonly why: string
 }
 
-export type GroupBy = 'state' | 'queue' | 'destination' | 'domain'
+/**
+ * `sender` is the envelope's; `user` who logged in, else the client's address in brackets, else
+ * `relay` for what the relay wrote itself.
+ */
+export const GROUPS = ['state', 'queue', 'destination', 'domain', 'sender', 'user'] as const
+export type GroupBy = (typeof GROUPS)[number]
 
 /** All keys that are given must fit. */
 export interface Filter {

@@ -1,3 +1,6 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { array, assert, constant, property, string, tuple } from 'fast-check'
 import { expect, test } from 'vitest'
 import { formatTable } from '../../src/admin/table.ts'
@@ -21,6 +24,7 @@ const COMMANDS = [
   'send',
   'sink',
   'policy check',
+  'policy route',
   'user add',
   'user list',
   'user password',
@@ -66,6 +70,39 @@ test('wrong use is 2, and says what would be right', async () => {
 
 test('the version is printed', async () => {
   expect(await waypost('--version')).toMatchObject({ code: 0, out: '1.2.3\n' })
+})
+
+test('settings shows no password, and says on a terminal whose variables these are', async () => {
+  const environment = { WAYPOST_LISTEN: 'redis://ana:hush@db.example:hush/0?password=hush' }
+  const context = { environment, interactive: true }
+  for (const words of ['settings', 'settings --json']) {
+    const { out, err } = await waypost(words, { context })
+    expect(out).toContain('redis://…@db.example:…/0?password=…')
+    expect(out + err).not.toContain('hush')
+    expect(err).toContain('the variables of this shell')
+  }
+})
+
+test('where mail would go is told with the rules that say so', async () => {
+  const config = await mkdtemp(join(tmpdir(), 'waypost-route-'))
+  for (const name of ['policies', 'queues']) await mkdir(join(config, name))
+  const rules =
+    '- { to: [partner.example], via: { host: 10.0.0.5 } }\n- { to: [far.example], via: mx }\n'
+  await writeFile(join(config, 'policies/routing.yaml'), rules)
+  try {
+    const hop = await waypost('policy route app@near.example bo@partner.example', { config })
+    expect(hop.out).toContain('goes    to 10.0.0.5:25, TLS opportunistic (routing.yaml:1)\n')
+    expect(hop.out).toContain('queue   default, priority ')
+    const mx = await waypost(['policy', 'route', '<>', 'bo@far.example'], { config })
+    expect(mx.out).toContain('goes    to the MX hosts of far.example (routing.yaml:2)\n')
+    const none = await waypost('policy route a@near.example bo@none.example', { config })
+    expect([none.code, none.err]).toEqual([1, expect.stringContaining('550 5.4.4')])
+    expect((await waypost('policy route nonsense bo@far.example', { config })).code).toBe(2)
+    const json = await waypost('policy route a@near.example bo@far.example --json', { config })
+    expect(json.json).toMatchObject([{ destination: 'far.example', rule: 'routing.yaml:2' }])
+  } finally {
+    await rm(config, { recursive: true })
+  }
 })
 
 test('settings prints the manual, and what is set', async () => {

@@ -247,6 +247,19 @@ test('whoever releases a hold is told what another one keeps', async () => {
   expect(retry).toMatchObject({ code: 1, err: expect.stringContaining('`waypost queue holds`') })
 })
 
+test('counts answer a program with zero, and a person is told when no relay runs', async () => {
+  const { json } = await run('queue counts --json')
+  expect(json).toEqual(
+    ['waiting', 'sending', 'held'].map((key) => ({ by: 'state', key, count: 0 })),
+  )
+  await accept('a@b.example', 'bo@far.example')
+  expect((await run('queue counts --by user', { interactive: true })).err).toBe('')
+  await stopRelay()
+  const counts = await run('queue counts --by sender', { interactive: true })
+  expect(counts.err).toBe(`No relay runs on "${folder}": this is what its queue was left with\n`)
+  expect(counts.out).toMatch(/^a@b\.example +1$/m)
+})
+
 test('counts add up, and by age they are the table of qshape', async () => {
   await accept('ana@near.example', 'bo@far.example', 'cy@far.example')
   await accept('ana@near.example', 'dan@other.example')
@@ -269,7 +282,7 @@ test('counts add up, and by age they are the table of qshape', async () => {
   expect(rows[2]?.slice(0, 4)).toEqual(['TOTAL', '3', '3', '0'])
   expect(rows[3]?.slice(0, 3)).toEqual(['far.example', '2', '2'])
   const { json } = await run('queue counts --by state --json')
-  expect(json).toEqual([{ by: 'state', key: 'waiting', count: 3 }])
+  expect(json[0]).toEqual({ by: 'state', key: 'waiting', count: 3 })
 })
 
 test('an address is traced by its messages, newest first, and an unknown one fails', async () => {

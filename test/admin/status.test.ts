@@ -12,6 +12,7 @@ import { openBullmqQueue } from '../../src/queue/bullmq/queue.ts'
 import type { About, Queue } from '../../src/queue/port.ts'
 import { openSqliteQueue } from '../../src/queue/sqlite/queue.ts'
 import { until } from '../peers/process.ts'
+import { lane } from '../queue/mail.ts'
 import { startRedis, type RedisServer } from '../peers/redis.ts'
 import { waypost, type Run } from './run.ts'
 
@@ -51,10 +52,37 @@ describe('of the embedded engine', () => {
     expect(list.out).toMatch(/^out-1 +deliver,admin +0 +\w+ +now/m)
   })
 
-  test('where no relay runs it says how to start one, with exit code 1', async () => {
-    const { code, err } = await run('status')
-    expect(err).toContain('start it with `waypost start`')
+  test('where no relay runs it says how to start one, and what the queue was left with, with exit code 1', async () => {
+    const { code, out } = await run('status')
+    expect(out).toMatch(/^trouble {4}No relay runs: .* start it with `waypost start`$/m)
+    expect(out).toContain(`engine     sqlite in ${folder}\n`)
+    expect(out).toContain('recipients none wait\n')
     expect(code).toBe(1)
+  })
+
+  test('it lists what is suspended, why, since when and until when, and whose policies have a mistake', async () => {
+    const clock = systemClock
+    const policyProblem = { since: clock.now() - 60_000, text: 'relay.yaml:1: "alow" is unknown' }
+    const about = (): About => ({ ...ABOUT, policyProblem })
+    await using queue = await openSqliteQueue({ folder, clock, about, diskReserve: 0 })
+    await using _control = await startControl({ folder, queue })
+    const since = clock.now() - 3_600_000
+    const [one, two] = [lane('one.example'), lane('two.example')]
+    const login = { cause: 'login', since } as const
+    const until = clock.now() + 600_000
+    await queue.suspend([one, two], 'smart.example:587', until, '535 5.7.8 Wrong\u001b[2J', login)
+    const { out } = await run('status')
+    expect(out).toMatch(
+      /^suspended {2}smart\.example:587 \(2 lanes\) since 1h( \w+)? ago \(.*\), until in (10m|9m \d+s) \(.*\): login: 535 5\.7\.8 Wrong/m,
+    )
+    expect(out).not.toContain('\u001b')
+    expect(out).toMatch(
+      /^policies {3}The files of out-1 have a mistake.* in force since 1m .*relay\.yaml:1: "alow"/m,
+    )
+    const { json } = await run('status --json')
+    expect(json).toMatchObject([
+      { suspended: 2, stops: [{ what: 'smart.example:587', lanes: 2, cause: 'login' }] },
+    ])
   })
 })
 

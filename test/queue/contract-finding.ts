@@ -92,6 +92,14 @@ export function contractOfFinding(open: Open): void {
       { key: 'far.example', count: 2 },
       { key: 'other.example', count: 1 },
     ])
+    expect(await queue.counts('sender')).toEqual([
+      { key: '<>', count: 1 },
+      { key: 'bo@near.example', count: 1 },
+      { key: 'cy@elsewhere.example', count: 1 },
+    ])
+    expect(await queue.counts('user', [60_000])).toEqual([
+      { key: '[127.0.0.1]', count: 3, ages: [2, 1] },
+    ])
     expect(await queue.counts('destination', [60_000, 300_000])).toEqual([
       { key: 'far.example', count: 2, ages: [1, 1, 0] },
       { key: 'hub.example:25/none', count: 1, ages: [1, 0, 0] },

@@ -1,8 +1,9 @@
-// `waypost queue counts`: how much waits, by state, queue, destination or domain; with ages it is
+// `waypost queue counts`: how much waits, by state, queue, destination, sender, user or domain; with ages it is
 // the table that Postfix users know as qshape.
 
 import type { Command } from 'commander'
-import type { Count, GroupBy } from '../../queue/port.ts'
+import { GROUPS, type Count, type GroupBy } from '../../queue/port.ts'
+import { isEnd, STATES } from '../../mail/outcome.ts'
 import { CommandError, type Context } from '../context.ts'
 import { optionOf, readCount, readText } from '../options.ts'
 import { jsonLine } from '../plain.ts'
@@ -12,7 +13,14 @@ import { formatTable, type Column } from '../table.ts'
 
 export function addCounts(queue: Command, act: Act): void {
   command(queue, 'counts', 'How many recipients wait', 'queue counts --by domain --age')
-    .addOption(optionOf('--by <what>', 'state, queue, destination or domain', readText, 'state'))
+    .addOption(
+      optionOf(
+        '--by <what>',
+        `${GROUPS.slice(0, -1).join(', ')} or ${GROUPS.at(-1)}`,
+        readText,
+        'state',
+      ),
+    )
     .option('--age', 'by age in minutes, as qshape does')
     .addOption(optionOf('--limit <count>', 'the largest so many', readCount, '20'))
     .action(act(printCounts))
@@ -25,7 +33,6 @@ interface CountOptions {
   readonly json?: true
 }
 
-const GROUPS: readonly GroupBy[] = ['state', 'queue', 'destination', 'domain']
 /** Upper bounds in minutes: each is twice the one before, as in qshape. */
 const AGES = [5, 10, 20, 40, 80, 160, 320, 640, 1280]
 
@@ -37,9 +44,17 @@ async function printCounts(context: Context, options: CountOptions): Promise<num
   const ages = options.age === true ? AGES.map((minutes) => minutes * 60_000) : undefined
   const counts = (await reader.counts(by, ages)).toSorted((one, other) => other.count - one.count)
   if (options.json === true)
-    for (const count of counts) context.print(jsonLine(plainCount(by, count)))
+    for (const count of withZeros(by, counts)) context.print(jsonLine(plainCount(by, count)))
   else context.print(formatCounts(context, by, counts, options))
   return 0
+}
+
+// A program that asks how many are held is answered with a number when there are none.
+function withZeros(by: GroupBy, counts: readonly Count[]): readonly Count[] {
+  if (by !== 'state') return counts
+  const live = STATES.filter((state) => !isEnd(state))
+  const missing = live.filter((state) => !counts.some(({ key }) => key === state))
+  return [...counts, ...missing.map((key) => ({ key, count: 0 }))]
 }
 
 function plainCount(by: GroupBy, { key, count, ages }: Count): object {

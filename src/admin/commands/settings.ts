@@ -1,6 +1,7 @@
 // `waypost start` and `waypost settings`.
 
 import { printable } from '../../base/escape.ts'
+import { withoutSecrets } from '../../base/mask.ts'
 import { command, type Group } from '../program.ts'
 import { PolicyError } from '../../policy/findings.ts'
 import { CommandError, type Context, type ManualRow } from '../context.ts'
@@ -37,16 +38,28 @@ async function start(context: Context): Promise<number> {
 
 async function printSettings(context: Context, options: { json?: true }): Promise<number> {
   for (const row of context.manual) {
-    const value = context.environment[row.from]
+    const value = shown(row.from, context.environment[row.from])
     if (options.json === true)
       context.print(
         jsonLine({ name: row.from, default: row.default, set: value ?? null, says: row.says }),
       )
     else for (const line of formatRow(row, value, context.columns)) context.print(`${line}\n`)
   }
+  if (context.interactive)
+    context.complain(
+      'These are the variables of this shell; a relay that runs goes by those it was started with\n',
+    )
   context.places() // whatever is wrong is said, and gives exit code 2
   return 0
 }
+
+// A URL may have a password, and what is printed here is shown to others.
+function shown(name: string, value: string | undefined): string | undefined {
+  if (value === undefined || value === '') return value
+  return SECRET.has(name) || value.includes('://') ? withoutSecrets(value) : value
+}
+
+const SECRET = new Set(['WAYPOST_REDIS', 'WAYPOST_CONTENT'])
 
 function formatRow(row: ManualRow, value: string | undefined, columns?: number): string[] {
   const fallback = row.default === '' ? '(none)' : row.default

@@ -2,14 +2,21 @@
 // waits, and who shares it.
 
 import type { Command } from 'commander'
+import { printable } from '../../base/escape.ts'
 import { formatSize } from '../../base/units.ts'
-import type { EngineStatus, ProcessEntry, QueueControl } from '../../queue/port.ts'
+import type {
+  EngineStatus,
+  Oldest,
+  ProcessEntry,
+  QueueReader,
+  Suspension,
+} from '../../queue/port.ts'
 import type { Context } from '../context.ts'
 import { jsonLine } from '../plain.ts'
 import { command, type Act } from '../program.ts'
-import { openRelay } from '../reach.ts'
+import { openEither, openRelay } from '../reach.ts'
 import { formatTable } from '../table.ts'
-import { age, relative } from '../times.ts'
+import { age, both, relative } from '../times.ts'
 import { wrap } from '../wrap.ts'
 
 export function statusCommands(program: Command, act: Act): void {
@@ -32,12 +39,11 @@ interface Json {
 }
 
 async function printStatus(context: Context, options: Json): Promise<number> {
-  await using relay = await openRelay(context)
-  const found = await statusOf(relay)
+  const found = await statusOf(context)
   if (options.json === true) context.print(jsonLine(found))
   else
-    for (const [name, text] of rowsOf(found))
-      for (const line of wrap(`${name.padEnd(11)}${text}`, context.columns, 11))
+    for (const [name, text] of rowsOf(found, context.clock.now()))
+      for (const line of wrap(printable(`${name.padEnd(11)}${text}`), context.columns, 11))
         context.print(`${line}\n`)
   return found.trouble === null && found.processes.alive > 0 ? 0 : 1
 }
@@ -51,19 +57,45 @@ interface Found extends Omit<EngineStatus, 'trouble' | 'content' | 'calm'> {
   readonly processes: { readonly alive: number; readonly dead: number }
   /** Recipients that have not ended, by state. */
   readonly recipients: Readonly<Record<string, number>>
+  readonly oldest: readonly Oldest[]
+  /** Lanes that wait by themselves. */
   readonly suspended: number
+  /** By site or named next hop, or by lane where no site is known; the longest first. */
+  readonly stops: readonly Stop[]
   readonly holds: number
+  /** Whose policy files have a mistake, and since when; those before them are in force. */
+  readonly policies: readonly PolicyTrouble[]
 }
 
-async function statusOf(relay: QueueControl): Promise<Found> {
-  const [engine, processes, counts, suspended, holds] = await Promise.all([
-    relay.engine(),
-    relay.processes(),
-    relay.counts('state'),
-    relay.suspensions(),
-    relay.holds(),
+interface Stop extends Omit<Suspension, 'lane' | 'site'> {
+  readonly what: string
+  readonly lanes: number
+}
+
+interface PolicyTrouble {
+  /** The relay; absent where none runs. */
+  readonly name?: string
+  readonly since?: number
+  readonly text: string
+}
+
+async function statusOf(context: Context): Promise<Found> {
+  const either = await openEither(context)
+  await using reader: QueueReader = either.kind === 'relay' ? either.relay : either.store
+  const [counts, oldest, suspended, holds] = await Promise.all([
+    reader.counts('state'),
+    reader.oldest(),
+    reader.suspensions(),
+    reader.holds(),
   ])
+  const [engine, processes] =
+    either.kind === 'relay'
+      ? await Promise.all([either.relay.engine(), either.relay.processes()])
+      : [leftIn(either.at), []]
   const dead = processes.filter(({ isDead }) => isDead).length
+  const told = processes.flatMap(({ name, isDead, policyProblem }) =>
+    isDead || policyProblem === undefined ? [] : [{ name, ...policyProblem }],
+  )
   return {
     ...engine,
     trouble: engine.trouble ?? null,
@@ -71,31 +103,108 @@ async function statusOf(relay: QueueControl): Promise<Found> {
     calm: engine.calm ?? 0,
     processes: { alive: processes.length - dead, dead },
     recipients: Object.fromEntries(counts.map(({ key, count }) => [key, count])),
+    oldest,
     suspended: suspended.length,
+    stops: stopsOf(suspended),
     holds: holds.length,
+    policies: processes.length === dead ? await filesOf(context) : told,
   }
+}
+
+function leftIn(at: string): EngineStatus {
+  return {
+    engine: 'sqlite',
+    at,
+    durability: 'every message is synced to disk before its 250',
+    isRelaxed: false,
+    trouble: 'No relay runs: no mail is taken, and none delivered; start it with `waypost start`',
+  }
+}
+
+/** The lanes of one site wait for the same reason. */
+function stopsOf(suspensions: readonly Suspension[]): Stop[] {
+  const stops = new Map<string, Stop>()
+  for (const { lane, site, ...rest } of suspensions) {
+    const what = site ?? lane
+    stops.set(what, { ...rest, what, lanes: (stops.get(what)?.lanes ?? 0) + 1 })
+  }
+  return [...stops.values()].sort((one, other) => one.since - other.since)
+}
+
+// Nobody is there to say it: the next start would stop at these.
+async function filesOf(context: Context): Promise<readonly PolicyTrouble[]> {
+  const { checkPolicy } = await import('../../policy/load.ts')
+  const findings = await checkPolicy(context.places().config, context.environment)
+  const errors = findings.filter(({ level }) => level === 'error')
+  if (errors.length === 0) return []
+  return [{ text: errors.map(({ at, text }) => `${at}: ${text}`).join('\n') }]
 }
 
 type Row = readonly [name: string, text: string]
 
-function rowsOf(found: Found): Row[] {
-  const { engine, at, content, durability, trouble, calm, server } = found
-  const { processes, recipients, suspended, holds } = found
+/** Sites that are listed; --json lists all. */
+const SHOWN = 20
+
+function rowsOf(found: Found, now: number): Row[] {
+  const { engine, at, content, durability, trouble, calm, server, disk } = found
+  const { processes, recipients, holds } = found
   const waiting = Object.entries(recipients).map(([state, count]) => `${count} ${state}`)
   return [
     ...(trouble === null ? [] : [['trouble', trouble] as const]),
+    ...found.policies.map(policyRow(now)),
     ['engine', `${engine} in ${at}`],
     ...(content === null ? [] : [['content', `in ${content}`] as const]),
     ['250 means', trouble === null ? durability : 'no mail is taken now'],
     ...(calm === 0 ? [] : [['deliveries', describeCalm(calm)] as const]),
     ...(server === undefined ? [] : [['server', formatServer(server)] as const]),
+    ...(disk === undefined
+      ? []
+      : [
+          [
+            'disk',
+            `${formatSize(disk.free)} free, ${formatSize(disk.reserve)} in reserve`,
+          ] as const,
+        ]),
     ['processes', formatProcesses(processes)],
     ['recipients', waiting.length === 0 ? 'none wait' : waiting.join(', ')],
-    ...(suspended === 0
-      ? []
-      : [['suspended', `${suspended} lanes: see \`waypost trace\``] as const]),
+    ...oldestRows(found, now),
+    ...stopRows(found, now),
     ...(holds === 0 ? [] : [['holds', `${holds} stand: see \`waypost queue holds\``] as const]),
   ]
+}
+
+function policyRow(now: number): (trouble: PolicyTrouble) => Row {
+  return ({ name, since, text }) => {
+    const lines = text.split('\n').filter((line) => !line.startsWith('Cannot use'))
+    const what = `${lines[0] ?? text}${lines.length > 1 ? `, and ${lines.length - 1} more` : ''}`
+    const whose = name === undefined ? '' : ` of ${name}`
+    const so =
+      since === undefined
+        ? 'a relay would not start with them'
+        : `those before them are in force since ${both(since, now)}`
+    return [
+      'policies',
+      `The files${whose} have a mistake, and ${so}: ${what}; \`waypost policy check\` lists all`,
+    ]
+  }
+}
+
+function oldestRows({ oldest }: Found, now: number): Row[] {
+  if (oldest.length === 0) return []
+  const texts = oldest.map(({ state, queue, acceptedAt }) => {
+    return `${age(acceptedAt, now)} ${state} in ${queue}`
+  })
+  return [['oldest', texts.join(', ')]]
+}
+
+function stopRows({ stops }: Found, now: number): Row[] {
+  const rows = stops.slice(0, SHOWN).map(({ what, lanes, since, until, cause, reason }): Row => {
+    const many = lanes === 1 ? '' : ` (${lanes} lanes)`
+    const from = since === 0 ? '' : ` since ${both(since, now)},`
+    return ['suspended', `${what}${many}${from} until ${both(until, now)}: ${cause}: ${reason}`]
+  })
+  const more = stops.length - rows.length
+  return more > 0 ? [...rows, ['suspended', `and ${more} more: \`waypost status --json\``]] : rows
 }
 
 function describeCalm(calm: number): string {

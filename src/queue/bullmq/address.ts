@@ -1,6 +1,8 @@
 // Where Redis is, as operators write it: redis://host:6379/0, rediss:// for TLS, or
 // redis+sentinel://host:26379,host:26379/name/0, where sentinels tell which server is the master.
 
+import { withoutSecrets } from '../../base/mask.ts'
+
 export interface RedisAddress {
   readonly kind: 'server' | 'sentinel'
   /** Servers, or the sentinels. */
@@ -22,13 +24,13 @@ export function readAddress(text: string): RedisAddress {
   const match = /^([a-z+]+):\/\/(?:([^@/]*)@)?([^/@?#]+)((?:\/[^/@?#]*){0,2})$/.exec(text)
   const scheme = match?.[1] as keyof typeof SCHEMES | undefined
   if (match === null || scheme === undefined || !(scheme in SCHEMES))
-    throw new Error(`"${withoutPassword(text)}" is no address of Redis, ${EXAMPLES}`)
+    throw new Error(`"${withoutSecrets(text)}" is no address of Redis, ${EXAMPLES}`)
   const [, , login, hosts = '', path = ''] = match
   const isSentinel = scheme === 'redis+sentinel'
   const parts = path.split('/').slice(1)
   const name = isSentinel ? parts.shift() : undefined
   if (isSentinel && (name === undefined || name === ''))
-    throw new Error(`"${withoutPassword(text)}" names no master, ${EXAMPLES}`)
+    throw new Error(`"${withoutSecrets(text)}" names no master, ${EXAMPLES}`)
   return {
     kind: isSentinel ? 'sentinel' : 'server',
     hosts: readHosts(hosts, SCHEMES[scheme], isSentinel),
@@ -44,11 +46,13 @@ function readHosts(text: string, usual: number, many: boolean): RedisAddress['ho
     const match = /^(\[[0-9a-fA-F:.]+\]|[^:[\]]+)(?::(\d{1,5}))?$/.exec(each)
     const port = Number(match?.[2] ?? usual)
     if (match === null || port < 1 || port > 65_535)
-      throw new Error(`"${each}" is no host of Redis, ${EXAMPLES}`)
+      throw new Error(`"${withoutSecrets(each)}" is no host of Redis, ${EXAMPLES}`)
     return { host: match[1]!.replace(/^\[|\]$/g, ''), port }
   })
   if (hosts.length > 1 && !many)
-    throw new Error(`"${text}" are several hosts, which only redis+sentinel:// takes; ${EXAMPLES}`)
+    throw new Error(
+      `"${withoutSecrets(text)}" are several hosts, which only redis+sentinel:// takes; ${EXAMPLES}`,
+    )
   return hosts
 }
 
@@ -62,7 +66,7 @@ function readLogin(login: string | undefined, text: string): { user?: string; pa
       ...(password === undefined ? {} : { password }),
     }
   } catch {
-    const shown = withoutPassword(text)
+    const shown = withoutSecrets(text)
     throw new Error(`"${shown}" has a login with a "%" that stands for nothing, write it as %25`)
   }
 }
@@ -72,11 +76,6 @@ function readDatabase([text = '', ...rest]: readonly string[]): number {
   if (!/^\d{1,4}$/.test(text) || rest.length > 0)
     throw new Error(`"${[text, ...rest].join('/')}" is no database, write a number such as 0`)
   return Number(text)
-}
-
-// Up to the last "@": whatever is wrong with it may be in the password.
-function withoutPassword(text: string): string {
-  return text.replace(/^([a-z+]*:?\/{0,2}).*@/s, '$1…@')
 }
 
 /** For people: without the password. */

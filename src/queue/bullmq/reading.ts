@@ -27,6 +27,8 @@ import type { DeliveryRow, MessageRow } from './rows.ts'
 import type { Said } from './process.ts'
 import type { LeaseTime } from './time.ts'
 
+/** Messages read at once. */
+const TOGETHER = 250
 const CALM = 'Redis was restarted, and whoever was at work says first what came of it'
 
 type Stop = Omit<Suspension, 'lane' | 'cause' | 'since'> & TroubleFacts
@@ -100,12 +102,14 @@ export class Reading {
 
   async counts(by: GroupBy, ages?: readonly number[]): Promise<Count[]> {
     const counts =
-      ages === undefined && by !== 'domain' ? await this.#counted(by) : await this.#scan(by, ages)
+      ages === undefined && (by === 'state' || by === 'queue' || by === 'destination')
+        ? await this.#counted(by)
+        : await this.#scan(by, ages)
     return counts.sort((one, other) => other.count - one.count || (one.key < other.key ? -1 : 1))
   }
 
   /** What is kept up to date with every step. */
-  async #counted(by: Exclude<GroupBy, 'domain'>): Promise<Count[]> {
+  async #counted(by: 'state' | 'queue' | 'destination'): Promise<Count[]> {
     const groups = new Map<string, number>()
     let queued = 0
     for await (const [name, count] of this.#counters()) {
@@ -158,8 +162,9 @@ export class Reading {
     do {
       const wish = { limit: 5000, ...(cursor === undefined ? {} : { cursor }) }
       const page = await this.find({ states: LIVE }, wish)
+      const users = by === 'user' ? await this.#submitters(page.entries) : undefined
       for (const entry of page.entries) {
-        const key = keyOf(by, entry)
+        const key = users?.get(entry.id) ?? keyOf(by, entry)
         const group = groups.get(key) ?? { count: 0, ages: [0, ...bounds.map(() => 0)] }
         group.count++
         group.ages[bandOf(entry.id, bounds)]!++
@@ -170,6 +175,22 @@ export class Reading {
     return [...groups].map(([key, group]) => {
       return { key, count: group.count, ...(ages === undefined ? {} : { ages: group.ages }) }
     })
+  }
+
+  async #submitters(entries: readonly Entry[]): Promise<ReadonlyMap<MessageId, string>> {
+    const ids = [...new Set(entries.map(({ id }) => id))]
+    const users = new Map<MessageId, string>()
+    for (let at = 0; at < ids.length; at += TOGETHER) {
+      const page = ids.slice(at, at + TOGETHER)
+      const pipeline = this.#redis.pipeline()
+      for (const id of page) pipeline.hget(this.#key(`m/${id}`), 'm')
+      for (const [n, [, text]] of (await pipeline.exec())!.entries()) {
+        if (typeof text !== 'string') continue
+        const { user, client } = (JSON.parse(text) as MessageRow).env.submitter
+        users.set(page[n]!, user ?? (client === undefined ? 'relay' : `[${client}]`))
+      }
+    }
+    return users
   }
 
   async #stopsOf(entries: readonly Entry[]): Promise<Pick<Trace, 'suspended' | 'busy'>> {
@@ -230,7 +251,7 @@ export class Reading {
   }
 }
 
-function keyOf(by: GroupBy, { state, queue, destination, to }: Entry): string {
+function keyOf(by: GroupBy, { state, queue, destination, from, to }: Entry): string {
   switch (by) {
     case 'state':
       return state
@@ -238,6 +259,10 @@ function keyOf(by: GroupBy, { state, queue, destination, to }: Entry): string {
       return queue
     case 'destination':
       return destination
+    case 'sender':
+      return from === '' ? '<>' : from
+    case 'user': // told by the message alone
+      return 'relay'
     case 'domain':
       return to.slice(to.lastIndexOf('@') + 1)
   }

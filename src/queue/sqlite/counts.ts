@@ -1,4 +1,4 @@
-// Counts of recipients that have not ended, by state, queue, destination or domain, and by age:
+// Counts of recipients that have not ended, by state, queue, destination and more, and by age:
 // the table that Postfix users know as qshape. One pass over what is queued.
 
 import type { DatabaseSync } from 'node:sqlite'
@@ -11,6 +11,10 @@ const LIVE = 'delivery d'
 const RECIPIENTS = `delivery d CROSS JOIN recipient r
   ON r.message = d.message AND r.delivery = d.n AND r.ended IS NULL`
 
+const MESSAGES = 'delivery d CROSS JOIN message m ON m.id = d.message'
+const SUBMITTER = `coalesce(m.envelope ->> '$.submitter.user',
+  '[' || (m.envelope ->> '$.submitter.client') || ']', 'relay')`
+
 const SOURCES: Record<GroupBy, { key: string; from: string; each: string }> = {
   state: {
     key: `CASE WHEN d.state = 2 THEN 'held' WHEN d.state IN (1, 4) THEN 'sending'
@@ -21,6 +25,8 @@ const SOURCES: Record<GroupBy, { key: string; from: string; each: string }> = {
   queue: { key: 'd.queue', from: LIVE, each: 'd.live' },
   destination: { key: 'd.destination', from: LIVE, each: 'd.live' },
   domain: { key: 'r.domain', from: RECIPIENTS, each: '1' },
+  sender: { key: `coalesce(nullif(m.sender, ''), '<>')`, from: MESSAGES, each: 'd.live' },
+  user: { key: SUBMITTER, from: MESSAGES, each: 'd.live' },
 }
 
 /** Largest first. With `ages`, one figure for each bound and one for what is older than all. */
