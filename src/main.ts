@@ -13,6 +13,7 @@ import { openEngine, type EngineWorld } from './engine.ts'
 import { createLog, type LogOutput } from './events/log.ts'
 import { createMetrics, type Metrics } from './events/metrics.ts'
 import { noteTo, type Note } from './events/note.ts'
+import { RefusedMail } from './events/refused-mail.ts'
 import { createReport } from './events/report.ts'
 import { watchCertificate, type CertificateSource } from './listen/certificate.ts'
 import { Door } from './listen/door.ts'
@@ -86,7 +87,8 @@ export async function startRelay(settings: Settings, world: World = realWorld): 
     ? parts.use(await openDelivery(settings, world, shared))
     : undefined
   // Commands reach a queue in Redis by themselves.
-  if (settings.redis === undefined) parts.use(await startControl({ folder: settings.data, queue }))
+  if (settings.redis === undefined)
+    parts.use(await startControl({ folder: settings.data, queue, refused: told.refused }))
   if (settings.admin !== undefined && roles.includes('admin')) {
     const ready = (): Promise<string | undefined> => whyNotReady(running, queue)
     const admin = startAdmin({ ...settings.admin, ready, metrics: told.metrics })
@@ -188,6 +190,7 @@ interface Told extends AsyncDisposable {
   readonly report: Report
   readonly note: Note
   readonly metrics: Metrics
+  readonly refused: RefusedMail
   /** From here on a scrape counts what is in the queue, and looks at what this relay goes by. */
   watch(parts: Watched): void
 }
@@ -205,13 +208,20 @@ function openReport(settings: Settings, { clock, output, terminal, watch }: Worl
     now: () => clock.now(),
     droppedLines: () => log.dropped,
   })
-  const report = createReport([log, metrics, ...(watch === undefined ? [] : [{ report: watch }])])
+  const refused = new RefusedMail()
+  const report = createReport([
+    log,
+    metrics,
+    refused,
+    ...(watch === undefined ? [] : [{ report: watch }]),
+  ])
   const note = noteTo(report, clock)
   for (const warning of settings.warnings) note('warn', warning)
   return {
     report,
     note,
     metrics,
+    refused,
     watch: (parts) => void (watched = parts),
     [Symbol.asyncDispose]: () => log[Symbol.asyncDispose](),
   }

@@ -5,6 +5,7 @@ import { chmod, rm } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import type { RefusedMail } from '../events/refused-mail.ts'
 import type { QueueControl } from '../queue/port.ts'
 import { SOCKET_NAME, socketPath } from './socket.ts'
 import { REQUEST_LIMIT, readLines, type Answer, type Request } from './wire.ts'
@@ -13,9 +14,13 @@ export interface ControlOptions {
   /** The data folder. */
   readonly folder: string
   readonly queue: QueueControl
+  /** What was refused of late. */
+  readonly refused?: Pick<RefusedMail, 'find'>
 }
 
 const CONNECTIONS = 64
+/** Refusals that one answer has. */
+const ANSWERED = 50
 const IDLE = 10 * 60_000
 
 /** The relay holds the data folder's lock by now, so a socket that is there was left by a dead one. */
@@ -57,7 +62,7 @@ async function close(server: Server, sockets: Iterable<Socket>, path: string): P
 type Method = (...given: never[]) => Promise<unknown>
 
 /** What may be called; the arguments are what our own client sends, from the same user. */
-function methodsOf({ queue }: ControlOptions): ReadonlyMap<string, Method> {
+function methodsOf({ queue, refused }: ControlOptions): ReadonlyMap<string, Method> {
   const methods = {
     find: queue.find.bind(queue),
     counts: queue.counts.bind(queue),
@@ -69,6 +74,7 @@ function methodsOf({ queue }: ControlOptions): ReadonlyMap<string, Method> {
     hold: queue.hold.bind(queue),
     unhold: queue.unhold.bind(queue),
     backup: queue.backup.bind(queue),
+    refused: async (address: string) => refused?.find(address).slice(0, ANSWERED) ?? [],
     engine: queue.engine.bind(queue),
     processes: queue.processes.bind(queue),
   }

@@ -3,6 +3,8 @@
 
 import { stat } from 'node:fs/promises'
 import type { QueueControl, QueueReader } from '../queue/port.ts'
+import type { Refused } from '../events/refused-mail.ts'
+import type { RelayControl } from './remote.ts'
 import { CommandError, type Context, type RedisPlace } from './context.ts'
 
 /** For reading: the running relay when there is one, else the store. */
@@ -48,6 +50,19 @@ export async function openEither(
   return { kind: 'store', store: await openStore(data), at: data }
 }
 
+/** What a relay that runs has refused of late; `undefined` where none does, or several share a queue. */
+export async function refusedOf(
+  context: Context,
+  address: string,
+): Promise<readonly Refused[] | undefined> {
+  const { data, redis } = context.places()
+  if (redis !== undefined) return undefined
+  const relay = await openSocket(data)
+  if (relay === undefined) return undefined
+  await using _relay = relay
+  return await relay.refused(address) // before it is closed
+}
+
 /** For steering: the relay must run, unless its queue is in Redis. */
 export async function openRelay(context: Context): Promise<QueueControl> {
   const { data, redis } = context.places()
@@ -60,7 +75,7 @@ export async function openRelay(context: Context): Promise<QueueControl> {
   )
 }
 
-async function openSocket(folder: string): Promise<QueueControl | undefined> {
+async function openSocket(folder: string): Promise<RelayControl | undefined> {
   const { openControl } = await import('./remote.ts')
   return openControl(folder)
 }

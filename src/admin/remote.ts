@@ -3,12 +3,13 @@
 
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
+import type { Refused } from '../events/refused-mail.ts'
 import type { QueueControl } from '../queue/port.ts'
 import { socketPath } from './socket.ts'
 import { ANSWER_LIMIT, readLines, type Answer } from './wire.ts'
 
 /** `undefined` when no relay runs on this data folder. */
-export async function openControl(folder: string): Promise<QueueControl | undefined> {
+export async function openControl(folder: string): Promise<RelayControl | undefined> {
   await using path = await socketPath(folder)
   const socket = connect(path.text)
   try {
@@ -21,7 +22,13 @@ export async function openControl(folder: string): Promise<QueueControl | undefi
   return remoteOf(new Calls(socket))
 }
 
-function remoteOf(calls: Calls): QueueControl {
+/** A running relay: its queue, and what it alone knows. */
+export interface RelayControl extends QueueControl {
+  /** Refusals of late that name this address, the newest first. */
+  refused(address: string): Promise<readonly Refused[]>
+}
+
+function remoteOf(calls: Calls): RelayControl {
   const call =
     <Method extends Exclude<keyof QueueControl, symbol>>(method: Method) =>
     (...given: Parameters<QueueControl[Method]>): ReturnType<QueueControl[Method]> =>
@@ -37,6 +44,9 @@ function remoteOf(calls: Calls): QueueControl {
     hold: call('hold'),
     unhold: call('unhold'),
     backup: call('backup'),
+    // A relay that is older knows no such question.
+    refused: (address) =>
+      calls.ask('refused', [address]).catch(() => []) as Promise<readonly Refused[]>,
     engine: call('engine'),
     processes: call('processes'),
     [Symbol.asyncDispose]: () => calls.close(),

@@ -52,8 +52,8 @@ function fieldsOf(event: RelayEvent): object | undefined {
       return { time, event: 'suspended', lanes, site, until: iso(until), cause, reason }
     }
     case 'refused': {
-      const { client, user, command, reply, rule, times } = event
-      return { time, event: 'refused', client, user, command, reply, rule, times }
+      const { client, user, command, from, to, reply, rule, times } = event
+      return { time, event: 'refused', client, user, command, from, to, reply, rule, times }
     }
     case 'login': {
       const { client, user, ok, reason } = event

@@ -1,6 +1,7 @@
 // The conversation with one client (RFC 5321 4): which command may come when, what each does,
 // and what is answered. Knows no socket: it speaks through a wire.
 
+import { formatAddress } from '../mail/address.ts'
 import type { Refusal, Result } from './content.ts'
 import type { Hello } from './hello.ts'
 import type { Client, ListenParts } from './parts.ts'
@@ -357,8 +358,9 @@ export class Dialogue {
       this.#wire.say(`250 2.0.0 queued as ${result.id}\r\n`)
     } else {
       // After a failed chunk the transaction waits for RSET.
+      const mail = this.#mail
       if (!this.#transfer.chunked) this.#reset()
-      this.#refuse(command, result.refusal)
+      this.#refuse(command, result.refusal, mail)
     }
   }
 
@@ -372,13 +374,13 @@ export class Dialogue {
     this.#refuse(line, refusal)
   }
 
-  #refuse(command: string, refusal: Refusal): void {
-    this.#report(command, refusal)
+  #refuse(command: string, refusal: Refusal, mail = this.#mail): void {
+    this.#report(command, refusal, mail)
     if (OURS.has(refusal.reply)) this.#sayIdle(refusal.reply)
     else this.wrong(refusal.reply)
   }
 
-  #report(command: string, { reply, rule }: Refusal): void {
+  #report(command: string, { reply, rule }: Refusal, mail = this.#mail): void {
     const { user } = this.#login
     this.#refusals.add({
       kind: 'refused',
@@ -388,8 +390,17 @@ export class Dialogue {
       command: command.slice(0, 300),
       reply: textOf(reply),
       ...(rule === undefined ? {} : { rule }),
+      ...(mail === undefined ? {} : partiesOf(mail)),
     })
   }
+}
+
+/** Recipients that an event of a refusal names. */
+const NAMED = 5
+
+function partiesOf({ sender, recipients }: Transaction): { from: string; to: string[] } {
+  const to = recipients.slice(0, NAMED).map(({ address }) => formatAddress(address))
+  return { from: sender === undefined ? '<>' : formatAddress(sender), to }
 }
 
 /** Not the client's mistakes. */

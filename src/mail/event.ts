@@ -102,6 +102,9 @@ export type RelayEvent =
       readonly command: string
       readonly reply: string
       readonly rule?: string
+      /** Of the transaction that it was said in: its sender, and the first of its recipients. */
+      readonly from?: string
+      readonly to?: readonly string[]
       /** Stands for so many refusals of one client that have no event of their own. */
       readonly times?: number
     }

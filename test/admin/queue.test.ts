@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { startControl } from '../../src/admin/control.ts'
 import { systemClock } from '../../src/base/clock.ts'
+import { RefusedMail } from '../../src/events/refused-mail.ts'
 import { parseAddress } from '../../src/mail/address.ts'
 import type { Destination } from '../../src/mail/destination.ts'
 import type { MessageId, Queue } from '../../src/queue/port.ts'
@@ -245,6 +246,36 @@ test('whoever releases a hold is told what another one keeps', async () => {
   )
   const retry = await run('queue retry --domain far.example --yes')
   expect(retry).toMatchObject({ code: 1, err: expect.stringContaining('`waypost queue holds`') })
+})
+
+test('mail that was refused is found by its addresses, and else it is said where to look', async () => {
+  const refused = new RefusedMail()
+  await control![Symbol.asyncDispose]()
+  control = await startControl({ folder, queue: queue!, refused })
+  refused.report({
+    kind: 'refused',
+    at: Date.now() - 120_000,
+    client: '192.0.2.7',
+    user: 'billing',
+    command: 'RCPT TO:<ceo@other.example>\u001b[2J',
+    reply: '550 5.7.1 Relaying is not allowed',
+    rule: 'relay.yaml:18',
+    from: 'app@near.example',
+    to: [],
+  })
+  const found = await run('trace ceo@other.example')
+  expect([found.code, found.err]).toEqual([0, ''])
+  expect(found.out).toMatch(
+    /^Refused 2m( \w+)? ago \(.*\): RCPT TO:<ceo@other\.example>.* from 192\.0\.2\.7 \(user billing\): 550 5\.7\.1 Relaying is not allowed \(relay\.yaml:18\)$/m,
+  )
+  expect(found.out).not.toContain('\u001b')
+  expect((await run('trace app@near.example --json')).json).toMatchObject([
+    { fact: 'refused', command: expect.stringContaining('ceo@other.example') as string },
+  ])
+  const none = await run('trace nobody@other.example')
+  expect([none.code, none.err]).toEqual([1, expect.stringContaining('nor was any refused')])
+  await stopRelay()
+  expect((await run('trace ceo@other.example')).err).toContain('look for "refused"')
 })
 
 test('counts answer a program with zero, and a person is told when no relay runs', async () => {

@@ -426,6 +426,8 @@ test('what was accepted and refused is reported', async () => {
       kind: 'refused',
       client: '127.0.0.1',
       command: 'RCPT TO:<x@nowhere.test>',
+      from: expect.stringContaining('@') as string,
+      to: ['bo@far.example'],
       reply: '550 5.4.4 No route to this recipient',
     },
     {

@@ -10,7 +10,10 @@ import { optionOf, readCount } from '../options.ts'
 import { messagesOf, noMail, notFound, traceOf } from '../lookup.ts'
 import { jsonFact, jsonLine, jsonNow } from '../plain.ts'
 import { command, type Act } from '../program.ts'
-import { openReader } from '../reach.ts'
+import type { Refused } from '../../events/refused-mail.ts'
+import { openReader, refusedOf } from '../reach.ts'
+import { both } from '../times.ts'
+import { wrap } from '../wrap.ts'
 
 interface TraceOptions {
   readonly limit: number
@@ -47,12 +50,32 @@ async function traceMessages(
     printTrace(context, trace, options.json === true)
     await context.drained()
   }
-  if (count === 0) throw address === undefined ? notFound(what) : noMail(what)
+  const refused = address === undefined ? [] : await refusedOf(context, formatAddress(address))
+  printRefused(context, refused ?? [], options.json === true)
+  if (count === 0 && (refused ?? []).length === 0)
+    throw address === undefined ? notFound(what) : noMail(what, refused !== undefined)
   if (found.more && options.json !== true)
     context.complain(
       `There are more messages: --limit ${options.limit * 4}, or \`waypost queue list --to\`\n`,
     )
   return 0
+}
+
+// Mail that was refused has no id, and nothing was kept of it but this.
+function printRefused(context: Context, refused: readonly Refused[], json: boolean): void {
+  const now = context.clock.now()
+  for (const { kind: _, ...each } of refused)
+    if (json) context.print(jsonLine({ fact: 'refused', ...each }))
+    else
+      for (const line of wrap(sentenceOf(each, now), context.columns, 4))
+        context.print(`${printable(line)}\n`)
+}
+
+function sentenceOf(refused: Omit<Refused, 'kind'>, now: number): string {
+  const { at, client, user, command, reply, rule, times = 1 } = refused
+  const who = user === undefined ? client : `${client} (user ${user})`
+  const why = rule === undefined ? reply : `${reply} (${rule})`
+  return `Refused ${times > 1 ? `${times} times, last ` : ''}${both(at, now)}: ${command} from ${who}: ${why}`
 }
 
 export function printTrace(context: Context, trace: Trace, json: boolean): void {
