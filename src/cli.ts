@@ -37,6 +37,7 @@ async function run(): Promise<void> {
 function createContext(): Context {
   return {
     print: (text) => void process.stdout.write(text),
+    printBytes: (bytes) => void (bytes === undefined || process.stdout.write(bytes)),
     complain: (text) => void process.stderr.write(text),
     drained,
     // Asked for by few commands, and dear to set up.

@@ -40,6 +40,11 @@ const FILES: readonly File[] = [
   },
   {
     group: 'queue',
+    names: ['content'],
+    load: async () => (await import('./commands/content.ts')).addContent,
+  },
+  {
+    group: 'queue',
     names: ['counts'],
     load: async () => (await import('./commands/counts.ts')).addCounts,
   },

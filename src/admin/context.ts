@@ -10,6 +10,8 @@ import type { BucketAddress } from '../queue/bullmq/s3/address.ts'
 export interface Context {
   /** Standard output; may be written faster than it is read, so long lists wait for `drained`. */
   readonly print: (text: string) => void
+  /** Bytes as they are; `undefined` says that there are no more. */
+  readonly printBytes: (bytes: Uint8Array | undefined) => void
   readonly complain: (text: string) => void
   readonly drained: () => Promise<void>
   readonly input: Readable & { readonly isTTY?: boolean }

@@ -2,7 +2,7 @@
 // the store itself. Nothing is created in the data folder, and only its owner may look.
 
 import { stat } from 'node:fs/promises'
-import type { QueueControl, QueueReader } from '../queue/port.ts'
+import type { ContentReader, QueueControl, QueueReader } from '../queue/port.ts'
 import type { Refused } from '../events/refused-mail.ts'
 import type { RelayControl } from './remote.ts'
 import { CommandError, type Context, type RedisPlace } from './context.ts'
@@ -21,7 +21,7 @@ export async function openReader(context: Context): Promise<QueueReader> {
   return reader
 }
 
-async function openStore(data: string): Promise<QueueReader> {
+async function openStore(data: string): Promise<QueueReader & ContentReader> {
   try {
     // Most commands never need the engine.
     const { openSqliteReader } = await import('../queue/sqlite/reader.ts')
@@ -48,6 +48,14 @@ export async function openEither(
   const relay = await openSocket(data)
   if (relay !== undefined) return { kind: 'relay', relay }
   return { kind: 'store', store: await openStore(data), at: data }
+}
+
+/** For content: the store itself, whether a relay runs or not. */
+export async function openContent(context: Context): Promise<ContentReader> {
+  const { data, redis } = context.places()
+  if (redis !== undefined) return openRedis(redis)
+  await checkOwner(data, context.uid)
+  return openStore(data)
 }
 
 /** What a relay that runs has refused of late; `undefined` where none does, or several share a queue. */
@@ -80,7 +88,7 @@ async function openSocket(folder: string): Promise<RelayControl | undefined> {
   return openControl(folder)
 }
 
-async function openRedis(redis: RedisPlace): Promise<QueueControl> {
+async function openRedis(redis: RedisPlace): Promise<QueueControl & ContentReader> {
   try {
     const { openBullmqRemote } = await import('../queue/bullmq/remote.ts')
     return await openBullmqRemote(redis)

@@ -394,6 +394,12 @@ export interface QueueReader extends AsyncDisposable {
   holds(): Promise<StandingHold[]>
 }
 
+/** Content for admins, from the store itself. */
+export interface ContentReader extends AsyncDisposable {
+  /** Nothing when it is not kept: it goes with the last recipient that ends. */
+  raw(id: string): AsyncIterable<Uint8Array>
+}
+
 /** What admins may do, from a process of their own too. */
 export interface QueueControl extends QueueReader {
   /** Acts on what the filter finds now. */

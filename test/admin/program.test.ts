@@ -13,6 +13,7 @@ const COMMANDS = [
   'settings',
   'queue list',
   'queue show',
+  'queue content',
   'queue counts',
   'queue holds',
   'queue retry',

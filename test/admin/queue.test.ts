@@ -43,10 +43,13 @@ function run(words: string | readonly string[], context = {}): Promise<Run> {
   return waypost(words, { data: folder, context })
 }
 
-async function accept(from: string, ...to: string[]): Promise<MessageId> {
+function accept(from: string, ...to: string[]): Promise<MessageId> {
+  return acceptBytes(Buffer.from('Subject: x\r\n\r\nx\r\n'), from, to)
+}
+
+async function acceptBytes(bytes: Buffer, from: string, to: string[]): Promise<MessageId> {
   const now = Date.now()
   const id = queue!.newId()
-  const bytes = Buffer.from('Subject: x\r\n\r\nx\r\n')
   const recipients = to.map((address) => ({ address: parseAddress(address)! }))
   await queue!.accept({
     id,
@@ -276,6 +279,23 @@ test('mail that was refused is found by its addresses, and else it is said where
   expect([none.code, none.err]).toEqual([1, expect.stringContaining('nor was any refused')])
   await stopRelay()
   expect((await run('trace ceo@other.example')).err).toContain('look for "refused"')
+})
+
+test('content is shown escaped or raw, beside a relay and without one, small and large', async () => {
+  const content = (size: number): Promise<MessageId> => {
+    const bytes = Buffer.from(`Subject: \u001b[2Jx\r\n\r\n${'y'.repeat(size)}\r\nend`)
+    return acceptBytes(bytes, 'ana@near.example', ['bo@far.example'])
+  }
+  const [small, large] = [await content(10), await content(600_000)]
+  for (const _ of ['beside', 'without']) {
+    const shown = await run(`queue content ${small}`)
+    expect(shown).toMatchObject({ code: 0, out: 'Subject: \\x1b[2Jx\n\nyyyyyyyyyy\nend\n' })
+    const raw = await run(`queue content ${large}-1 --raw`)
+    expect(raw.out).toBe(`Subject: \u001b[2Jx\r\n\r\n${'y'.repeat(600_000)}\r\nend`)
+    await stopRelay()
+  }
+  const none = await run('queue content 00000000000')
+  expect([none.code, none.err]).toEqual([1, expect.stringContaining('until the last recipient')])
 })
 
 test('counts answer a program with zero, and a person is told when no relay runs', async () => {

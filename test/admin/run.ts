@@ -31,6 +31,7 @@ export async function waypost(
   let [out, err] = ['', '']
   const code = await runCommands(typeof words === 'string' ? words.split(' ') : words, {
     print: (text) => void (out += text),
+    printBytes: (bytes) => void (out += Buffer.from(bytes ?? []).toString('latin1')),
     complain: (text) => void (err += text),
     drained: async () => {},
     input: Readable.from(world.input === undefined ? [] : [world.input]),

@@ -4,7 +4,7 @@
 import type { Redis } from 'ioredis'
 
 import { systemClock } from '../../base/clock.ts'
-import type { EngineStatus, QueueControl } from '../port.ts'
+import type { ContentReader, EngineStatus, QueueControl } from '../port.ts'
 import type { RedisAddress } from './address.ts'
 import { Caller } from './caller.ts'
 import { durabilityOf, lackOf, readFacts } from './durability.ts'
@@ -12,6 +12,7 @@ import type { DurabilityWish } from './durability.ts'
 import { prefixOf } from './keys.ts'
 import { choose, connectionTo, reasonOf, unreachable } from './link.ts'
 import { newProcessId } from './process.ts'
+import { readRaw } from './raw.ts'
 import { Reading } from './reading.ts'
 import { describe } from './status.ts'
 import { formatBucket } from './s3/address.ts'
@@ -28,7 +29,9 @@ export interface RemoteOptions {
 }
 
 /** Rejects with what is wrong when Redis cannot be reached. */
-export async function openBullmqRemote(options: RemoteOptions): Promise<QueueControl> {
+export async function openBullmqRemote(
+  options: RemoteOptions,
+): Promise<QueueControl & ContentReader> {
   const { redis, caller, time } = await openCaller(options)
   const prefix = caller.prefix
   const reading = new Reading(redis, prefix, systemClock, time)
@@ -45,6 +48,15 @@ export async function openBullmqRemote(options: RemoteOptions): Promise<QueueCon
     steer: steering.steer.bind(steering),
     hold: steering.hold.bind(steering),
     unhold: steering.unhold.bind(steering),
+    raw: (id) =>
+      readRaw(
+        redis,
+        prefix,
+        id,
+        options.content === undefined
+          ? undefined
+          : { address: options.content, prefix: options.prefix },
+      ),
     backup: () => Promise.reject(new Error(BACKUP)),
     engine: async () => ({
       ...(await engineOf(redis, options)),

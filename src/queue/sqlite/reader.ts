@@ -3,26 +3,38 @@
 
 import type { DatabaseSync } from 'node:sqlite'
 
-import type { Count, Filter, GroupBy, MessageId, Oldest, Page, QueueReader } from '../port.ts'
+import type {
+  ContentReader,
+  Count,
+  Filter,
+  GroupBy,
+  MessageId,
+  Oldest,
+  Page,
+  QueueReader,
+} from '../port.ts'
 import type { StandingHold, Suspension, Trace } from '../port.ts'
 import { readCounts } from './counts.ts'
 import { readOldest } from './oldest.ts'
+import { readRaw } from './raw.ts'
 import { openForReading, readHolds, readPage, readSuspensions, readTrace } from './reading.ts'
 
 /** Rejects when there is no queue, or it belongs to another user. */
 export async function openSqliteReader(
   folder: string,
   now: () => number = Date.now,
-): Promise<QueueReader> {
-  return new SqliteReader(openForReading(folder), now)
+): Promise<QueueReader & ContentReader> {
+  return new SqliteReader(folder, now)
 }
 
-class SqliteReader implements QueueReader {
+class SqliteReader implements QueueReader, ContentReader {
   #db: DatabaseSync
+  #folder: string
   #now: () => number
 
-  constructor(db: DatabaseSync, now: () => number) {
-    this.#db = db
+  constructor(folder: string, now: () => number) {
+    this.#db = openForReading(folder)
+    this.#folder = folder
     this.#now = now
   }
 
@@ -44,6 +56,10 @@ class SqliteReader implements QueueReader {
 
   async suspensions(): Promise<Suspension[]> {
     return readSuspensions(this.#db, this.#now())
+  }
+
+  raw(id: string): AsyncGenerator<Uint8Array> {
+    return readRaw(this.#db, this.#folder, id)
   }
 
   async holds(): Promise<StandingHold[]> {

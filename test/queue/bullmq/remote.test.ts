@@ -5,14 +5,17 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 
 import { systemClock } from '../../../src/base/clock.ts'
 import { readAddress } from '../../../src/queue/bullmq/address.ts'
+import { readBucket, type BucketAddress } from '../../../src/queue/bullmq/s3/address.ts'
+import { openObjects } from '../../../src/queue/bullmq/s3/open.ts'
+import { startS3 } from '../../peers/s3.ts'
 import { BACKUP, openBullmqRemote } from '../../../src/queue/bullmq/remote.ts'
 import { createServerTime } from '../../../src/queue/bullmq/time.ts'
-import type { Queue, QueueControl } from '../../../src/queue/port.ts'
+import type { Queue } from '../../../src/queue/port.ts'
 import { ManualClock } from '../../peers/clock.ts'
 import { freePort } from '../../peers/patience.ts'
 import { startRedis, type RedisServer } from '../../peers/redis.ts'
 import { attempt, claimOne, delivered, ends, HOUR, lane, send } from '../mail.ts'
-import { statesOf, takeFrom, takeOne, WHO } from '../mail.ts'
+import { read, statesOf, takeFrom, takeOne, WHO } from '../mail.ts'
 import { aboutOf, openWorld, type World } from './world.ts'
 
 let server: RedisServer
@@ -21,8 +24,9 @@ afterAll(() => server[Symbol.asyncDispose]())
 
 const wish = { replicas: 0, relaxed: false }
 
-function openRemote({ prefix }: World): Promise<QueueControl> {
-  return openBullmqRemote({ address: readAddress(server.url), prefix: prefix.slice(1, -1), wish })
+function openRemote({ prefix }: World, more: { content?: BucketAddress } = {}) {
+  const address = readAddress(server.url)
+  return openBullmqRemote({ address, prefix: prefix.slice(1, -1), wish, ...more })
 }
 
 /** A relay of today, by the same clocks as commands. */
@@ -86,6 +90,34 @@ test('a relay that waits is woken by what a command sets free', async () => {
   expect(await remote.unhold({ kind: 'all' }, WHO)).toMatchObject({ count: 1 })
   await woken
   await claimOne(queue)
+})
+
+test('a command reads the content of what waits, in one piece or several', async () => {
+  await using world = await openWorld(server)
+  const queue = await openToday(world)
+  await using remote = await openRemote(world)
+  for (const size of [10, 900_000]) {
+    const content = Buffer.alloc(size, 'y')
+    const id = await send(queue, today(), { content, due: Date.now() + HOUR })
+    expect(await read(remote.raw(id))).toEqual(content)
+  }
+  expect(await read(remote.raw('00000000000aaa'))).toHaveLength(0)
+})
+
+test('a command reads content from the object store where it lives there', async () => {
+  await using s3 = await startS3()
+  Object.assign(process.env, s3.environment)
+  await using world = await openWorld(server)
+  const content = readBucket(s3.content())
+  const store = await openObjects(content, world.prefix.slice(1, -1))
+  const time = createServerTime(systemClock)
+  const queue = await world.open({ store, clock: systemClock, time })
+  await using remote = await openRemote(world, { content })
+  for (const size of [10, 900_000]) {
+    const bytes = Buffer.alloc(size, 'y')
+    const id = await send(queue, today(), { content: bytes, due: Date.now() + HOUR })
+    expect(await read(remote.raw(id))).toEqual(bytes)
+  }
 })
 
 test('a command that wants a delivery tried now ends the trouble of its lane', async () => {

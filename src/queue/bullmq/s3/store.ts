@@ -40,16 +40,8 @@ export class ObjectContent implements ContentStore {
     return { key: id, size: await this.#storing(id, upload) }
   }
 
-  async *read({ key, size }: ContentRef): AsyncGenerator<Uint8Array> {
-    if (size > INLINE) return yield* this.#bucket.read(contentOf(key))
-    const head = await readHead(this.#bucket, key, HEAD + size)
-    if (head === undefined) throw new Error(`Cannot read the content of "${key}": it is gone`)
-    const start = lengthOf(head)
-    if (head.length - start >= size) return yield head.subarray(start)
-    const whole = await this.#bucket.first(key, start + size)
-    if (whole?.length !== start + size)
-      throw new Error(`Cannot read the content of "${key}": it is cut off`)
-    yield whole.subarray(start)
+  read(ref: ContentRef): AsyncGenerator<Uint8Array> {
+    return readContent(this.#bucket, ref)
   }
 
   /** Unless it was accepted. */
@@ -87,6 +79,21 @@ export class ObjectContent implements ContentStore {
       throw queueError(error)
     }
   }
+}
+
+export async function* readContent(
+  bucket: Bucket,
+  { key, size }: Pick<ContentRef, 'key' | 'size'>,
+): AsyncGenerator<Uint8Array> {
+  if (size > INLINE) return yield* bucket.read(contentOf(key))
+  const head = await readHead(bucket, key, HEAD + size)
+  if (head === undefined) throw new Error(`Cannot read the content of "${key}": it is gone`)
+  const start = lengthOf(head)
+  if (head.length - start >= size) return yield head.subarray(start)
+  const whole = await bucket.first(key, start + size)
+  if (whole?.length !== start + size)
+    throw new Error(`Cannot read the content of "${key}": it is cut off`)
+  yield whole.subarray(start)
 }
 
 /** What the object begins with, its whole header at least. Throws what is wrong with it. */
