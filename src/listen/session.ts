@@ -161,6 +161,10 @@ export class Session extends SMTPConnection implements Reader, Wire, Waiting {
     this.#dialogue.badLine(why, text)
   }
 
+  get maySend(): boolean {
+    return this.#dialogue.maySend
+  }
+
   mayRead(): boolean {
     return this.#parts.turns.mayRead(this)
   }

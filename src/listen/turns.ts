@@ -1,20 +1,26 @@
 // Whose bytes are read next. What a client sends is work for the one thread that serves all, so a
-// session reads a few dozen lines and then waits until the others have had their turn. Those that
-// have more than that at once come last, and get a small part of each round of the event loop.
+// session reads a few dozen lines and then waits until the others have had their turn. Clients that
+// may send come first, then strangers, then those that have more than a turn's at once: these two
+// get a small part of each round of the event loop.
 
 /** A session that waits for its turn. */
 export interface Waiting {
+  /** It is no stranger. */
+  readonly maySend: boolean
   /** Reads on. What this costs is told by `spend`; who has more than a turn's waits again. */
   resume(): void
 }
 
 /** Lines (or kilobytes of content) of one round: about a millisecond. */
 const ROUND = 400
+/** What of it strangers may use before others have had their turn. */
+const STRANGERS = 100
 /** What of each round is left for those who have more than a turn's. */
 const REST = 100
 
 export class Turns {
-  readonly #few = new Set<Waiting>()
+  readonly #known = new Set<Waiting>()
+  readonly #strangers = new Set<Waiting>()
   readonly #many = new Set<Waiting>()
   readonly #nextRound: (work: () => void) => void
   #spent = 0
@@ -26,8 +32,11 @@ export class Turns {
 
   /** May this session read what has come? If not, it is resumed in its turn. */
   mayRead(session: Waiting): boolean {
-    if (this.#spent < ROUND) return true
-    this.#few.add(session)
+    if (this.#spent < STRANGERS) return true
+    const known = session.maySend
+    if (known && this.#spent < ROUND) return true
+    if (known) this.#known.add(session)
+    else this.#strangers.add(session)
     return false
   }
 
@@ -43,7 +52,8 @@ export class Turns {
   }
 
   leave(session: Waiting): void {
-    this.#few.delete(session)
+    this.#known.delete(session)
+    this.#strangers.delete(session)
     this.#many.delete(session)
   }
 
@@ -56,9 +66,10 @@ export class Turns {
   readonly #round = (): void => {
     this.#scheduled = false
     this.#spent = 0
-    this.#serve(this.#few, ROUND)
+    this.#serve(this.#known, ROUND)
+    this.#serve(this.#strangers, this.#spent + STRANGERS)
     this.#serve(this.#many, this.#spent + REST)
-    if (this.#few.size > 0 || this.#many.size > 0) this.#schedule()
+    if (this.#known.size + this.#strangers.size + this.#many.size > 0) this.#schedule()
   }
 
   // Whoever waits again stands at the end of the line.

@@ -9,9 +9,10 @@ function createWorld() {
   const rounds: (() => void)[] = []
   const turns = new Turns((work) => void rounds.push(work))
   const log: string[] = []
-  const session = (name: string, lines: number, more = 0) => {
+  const session = (name: string, lines: number, more = 0, maySend = true) => {
     let left = more
     return {
+      maySend,
       resume(): void {
         log.push(name)
         turns.spend(lines)
@@ -53,6 +54,20 @@ test('a round that has cost enough lets nobody else read', () => {
   round()
   expect(log).toEqual(['app'])
   expect(turns.mayRead(app)).toBe(true)
+})
+
+test('a client that may send is served before any number of strangers', () => {
+  const { turns, log, session, round } = createWorld()
+  const strangers = Array.from({ length: 50 }, (_, n) => session(`stranger ${n}`, 20, 0, false))
+  expect(strangers.filter((one) => turns.mayRead(one))).toHaveLength(50)
+  turns.spend(100)
+  expect(strangers.filter((one) => turns.mayRead(one))).toHaveLength(0)
+  const app = session('app', 1)
+  expect(turns.mayRead(app)).toBe(true)
+  turns.spend(300)
+  expect(turns.mayRead(app)).toBe(false)
+  round()
+  expect(log).toEqual(['app', ...Array.from({ length: 5 }, (_, n) => `stranger ${n}`)])
 })
 
 test('who has left is not served', () => {
