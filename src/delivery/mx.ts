@@ -8,6 +8,7 @@ import { enumerate } from '../base/clip.ts'
 import { reached } from '../base/network.ts'
 import type { Answer } from '../dns/answer.ts'
 import type { Resolver } from '../dns/resolver.ts'
+import type { SystemLookup } from '../dns/system.ts'
 import { literalAddress, parseDomain } from '../mail/address.ts'
 import type { Domain } from '../mail/address.ts'
 import type { Route } from '../mail/destination.ts'
@@ -15,6 +16,8 @@ import type { Addresses, Found as Finding, Host, NameFinding, Resolved } from '.
 
 export interface MxOptions {
   readonly resolver: Resolver
+  /** Asked for named next hops that name servers do not know; absent: nobody is. */
+  readonly system?: SystemLookup
   /** Host names by which mail would come back to us. */
   readonly ownNames: readonly string[]
   readonly ownAddresses: readonly string[]
@@ -164,7 +167,9 @@ class Search {
   }
 
   async addresses(host: Host, route: Route): Promise<Addresses> {
-    const found = await this.#lookUp(host.name)
+    const found = await (route.kind === 'hop'
+      ? this.#lookUpHop(host.name)
+      : this.#lookUp(host.name))
     if (found.kind === 'trouble')
       return failed('trouble', `Looking up the addresses of ${host.name} failed: ${found.reason}`)
     if (found.kind === 'none') {
@@ -183,6 +188,14 @@ class Search {
   #inTurn(addresses: readonly string[]): string[] {
     const mixed = shuffle(addresses, this.#options.chance)
     return [...mixed.filter((one) => isIPv4(one)), ...mixed.filter((one) => !isIPv4(one))]
+  }
+
+  // An operator who names a host means what the machine means by it: its hosts file, its search domain.
+  async #lookUpHop(name: string): Promise<Found> {
+    const found = await this.#lookUp(name)
+    if (found.kind === 'addresses') return found
+    const addresses = (await this.#options.system?.(name)) ?? []
+    return addresses.length === 0 ? found : { kind: 'addresses', addresses, more: 0 }
   }
 
   async #lookUp(name: string): Promise<Found> {

@@ -3,6 +3,7 @@
 import { networkInterfaces } from 'node:os'
 import type { Clock } from '../base/clock.ts'
 import { createResolver } from '../dns/resolver.ts'
+import { createSystemLookup } from '../dns/system.ts'
 import { connect } from './connect.ts'
 import { sign } from './dkim.ts'
 import { createMx, type Mx } from './mx.ts'
@@ -34,7 +35,14 @@ export function createOutbound(options: OutboundOptions): Outbound {
   const resolver = createResolver({ clock, ...(server === undefined ? {} : { server }) })
   const tls = createTlsContexts()
   return {
-    mx: createMx({ resolver, ownNames: [hostname], ownAddresses: ownAddresses(), refuse, chance }),
+    mx: createMx({
+      resolver,
+      system: createSystemLookup(clock),
+      ownNames: [hostname],
+      ownAddresses: ownAddresses(),
+      refuse,
+      chance,
+    }),
     connect: (target, signal) => connect(target, { helloName: hostname, clock, signal, tls }),
     sign,
     composeNotice,

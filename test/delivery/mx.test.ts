@@ -246,6 +246,24 @@ test('a next hop whose name is gone is waited for, not bounced', async () => {
   expect(outcomeOf(addresses)).toMatchObject({ kind: 'deferred', scope: 'site' })
 })
 
+test('a next hop that name servers do not know, or are ill about, is found as the system finds it', async () => {
+  const asked: string[] = []
+  const mx = mxWith({
+    system: async (name) => {
+      asked.push(name)
+      return ['10.0.0.7']
+    },
+  })
+  for (const name of ['short', 'ill.example']) {
+    const found = await mx.addresses({ name, preference: 0 }, { ...hop, host: name })
+    expect(found).toEqual({ kind: 'addresses', addresses: ['10.0.0.7'] })
+  }
+  // What name servers know is theirs to say, and hosts of strangers are never the system's.
+  await mx.addresses({ name: 'intranet.example', preference: 0 }, hop)
+  await mx.addresses({ name: 'gone.example', preference: 0 }, by('far.example'))
+  expect(asked).toEqual(['short', 'ill.example'])
+})
+
 test('an alias of a domain belongs to the same site', async () => {
   const mx = mxWith()
   const [one, other] = [await mx.resolve(by('alias.example')), await mx.resolve(by('far.example'))]
