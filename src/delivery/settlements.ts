@@ -1,6 +1,7 @@
 // What one try of a delivery comes to, as the queue will write it. Pure: it says what happened to each
 // recipient, and leaves to others to write it and to tell anybody.
 
+import { clip } from '../base/clip.ts'
 import type { AttemptFact } from '../mail/event.ts'
 import type { Outcome } from '../mail/outcome.ts'
 import type { Delivery, Recipient, RecipientResult, Settlement } from '../queue/port.ts'
@@ -98,6 +99,16 @@ export function factOf(
     ...(source === undefined ? {} : { source }),
     ...(tls === undefined ? {} : { tls }),
     ...(signed === undefined || signed === '' ? {} : { signed }),
-    ...(said.length === 0 ? {} : { notes: said }),
+    ...(said.length === 0 ? {} : { notes: briefly(said) }),
   }
+}
+
+/** Of an attempt that calls twenty addresses, each with a reply of up to 8 KB. */
+const NOTES = 20
+const NOTE_LENGTH = 400
+
+function briefly(notes: readonly string[]): readonly string[] {
+  const shown = notes.slice(0, NOTES).map((note) => clip(note, NOTE_LENGTH))
+  const more = notes.length - shown.length
+  return more === 0 ? shown : [...shown, `and ${more} more notes`]
 }
