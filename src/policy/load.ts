@@ -171,7 +171,7 @@ async function namesIn(folder: string, part: string, findings: Findings): Promis
     return names.filter((name) => name.endsWith('.yaml'))
   } catch (error) {
     const what = codeOf(error) === 'ENOENT' ? 'there is no such folder' : codeOf(error)
-    const where = `in "${folder}": should be in the folder that WAYPOST_CONFIG names`
+    const where = `in "${folder}": should be in the folder that WAYPOST_CONFIG names; \`waypost init\` writes it there`
     findings.error(`${part}/`, `${what} ${where}`)
     return []
   }

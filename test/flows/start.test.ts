@@ -37,7 +37,7 @@ const CASES: Case[] = [
     'without policies',
     { environment: { WAYPOST_CONFIG: '/nowhere.invalid' } },
     2,
-    /policies\/: there is no such folder in "\/nowhere\.invalid".*WAYPOST_CONFIG/,
+    /policies\/: there is no such folder in "\/nowhere\.invalid".*WAYPOST_CONFIG.*`waypost init`/,
   ],
   [
     'with a mistake in a policy',

@@ -46,8 +46,8 @@ relay.yaml:2: "alow": is no known key, did you mean "allow"`,
 test('a folder without policies and queues is a mistake', async () => {
   await expect(loadPolicy('/nowhere.invalid', {})).rejects.toThrow(
     `Cannot use the policies in "/nowhere.invalid": 2 mistakes
-policies/: there is no such folder in "/nowhere.invalid": should be in the folder that WAYPOST_CONFIG names
-queues/: there is no such folder in "/nowhere.invalid": should be in the folder that WAYPOST_CONFIG names`,
+policies/: there is no such folder in "/nowhere.invalid": should be in the folder that WAYPOST_CONFIG names; \`waypost init\` writes it there
+queues/: there is no such folder in "/nowhere.invalid": should be in the folder that WAYPOST_CONFIG names; \`waypost init\` writes it there`,
   )
 })
 
