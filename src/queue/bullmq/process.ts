@@ -75,6 +75,8 @@ export interface BeatOptions {
   readonly length: number
   /** Leases held now. */
   readonly leases: () => number
+  /** Redis knows nothing of this process any more: all that was kept there is gone. */
+  readonly emptied: () => void
 }
 
 export class Beat {
@@ -84,6 +86,7 @@ export class Beat {
   #number: () => number
   #timer: Cancel | undefined
   #stopped = false
+  #known = false
 
   constructor(options: BeatOptions, tag: string) {
     this.#options = options
@@ -104,7 +107,9 @@ export class Beat {
     if (Math.abs(wrong) > JUMP) await this.#calmDown()
     const given = { length, tag: this.#tag }
     const { value } = await caller.call(link.work, 'beat', given, JSON.stringify(this.#entry()))
-    const [calm, mine] = value as [number, number]
+    const [calm, mine, known] = value as [number, number, number]
+    if (known === 0 && this.#known) this.#options.emptied()
+    this.#known = true
     if (mine === 0) this.#tag = randomText(TAG)
     return calm
   }

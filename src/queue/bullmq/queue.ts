@@ -150,7 +150,7 @@ class BullmqQueue implements Queue {
     this.#caller = caller
     this.#store = store
     this.#reading = reading
-    this.#beat = new Beat({ ...shared, about, leases }, tagOf(me))
+    this.#beat = new Beat({ ...shared, about, leases, emptied: () => this.#emptied() }, tagOf(me))
     this.#steering = new Steering({ redis: link.work, caller, reading, heard, now })
     this.#claiming = new Claiming(shared)
     this.#arriving = new Arriving({ ...shared, store, newId })
@@ -398,6 +398,17 @@ class BullmqQueue implements Queue {
   #heard({ woken, told }: Answer): void {
     for (const text of told) this.#report(eventOf(String(text)))
     if (woken.length > 0) this.#claiming.wakes.heard(woken.map(String))
+  }
+
+  #emptied(): void {
+    const rebuilt =
+      this.#store.at === undefined
+        ? 'what waited is lost, unless a copy of Redis has it'
+        : `what waited is still in ${this.#store.at}: \`waypost queue rebuild\``
+    this.#note(
+      'error',
+      `Redis was emptied beneath the queue (FLUSHALL, or its data gone): ${rebuilt}`,
+    )
   }
 
   #crossed(isFull: boolean): void {

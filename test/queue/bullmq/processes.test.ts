@@ -53,6 +53,29 @@ test('each process is in the list with what it does, what it has and when it was
   expect(await one.processes()).toEqual([first, second])
 })
 
+test('a process says once that Redis was emptied beneath it, and not that it died', async () => {
+  await using world = await openWorld(server)
+  const { clock, redis, told } = world
+  await world.open()
+  const emptied = (): string[] =>
+    told.flatMap((event) =>
+      event.kind === 'note' && event.text.startsWith('Redis was emptied') ? [event.level] : [],
+    )
+  const seen = async (): Promise<boolean> => {
+    const texts = Object.values(await redis.hgetall(`${world.prefix}/processes`))
+    return texts.some((text) => (JSON.parse(text) as ProcessEntry).seenAt === clock.now())
+  }
+  clock.pass(LEASE / 6)
+  await until(seen, () => 'a sign of life')
+  expect(emptied()).toEqual([])
+  await redis.flushall()
+  for (let n = 0; n < 2; n++) {
+    clock.pass(LEASE / 6)
+    await until(seen, () => 'a sign of life')
+  }
+  expect(emptied()).toEqual(['error'])
+})
+
 test('a trace says of a lane that it has no connection left when that is so for all who deliver', async () => {
   await using world = await openWorld(server)
   const { clock } = world

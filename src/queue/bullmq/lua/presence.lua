@@ -24,16 +24,17 @@ define('hand', function()
 end)
 
 -- A sign of life: given { length, tag }; then what the process says of itself. Answers for how long
--- nothing is claimed, and whether the tag is the caller's alone.
+-- nothing is claimed, whether the tag is the caller's alone, and whether the caller was known.
 define('beat', function()
   call('ZADD', P .. '/alive', steady + given.length, me)
+  local known = call('HEXISTS', P .. '/processes', me)
   call('HSET', P .. '/processes', me, ARGV[5])
   call('ZREM', P .. '/dead', me)
   call('HSETNX', P .. '/tags', given.tag, me)
   call('HSET', P .. '/tag-of', me, given.tag)
   if call('EXISTS', P .. '/full/' .. me) == 1 then call('PEXPIRE', P .. '/full/' .. me, 600000) end
   local mine = call('HGET', P .. '/tags', given.tag) == me and 1 or 0
-  return { math.max(0, calmUntil() - steady), mine }
+  return { math.max(0, calmUntil() - steady), mine, known }
 end)
 
 -- A clock that was set back would keep a lease for ever.
