@@ -452,7 +452,10 @@ export interface Queue extends QueueControl {
   settle(delivery: Delivery, settlement: Settlement, next?: Lease): Promise<Taken | undefined>
   /** Deliveries whose time to expire, warn or be refused has come, whatever lanes and leases say; each is `sending` until settled. */
   overdue(kind: 'expire' | 'warn' | 'refuse', count: number): Promise<Delivery[]>
-  /** A site's lanes (or one lane) wait until then; `until` 0 ends it. */
+  /**
+   * A site's lanes (or one lane) wait until then, ten seconds at the most once urgent mail (priority below
+   * 10) comes to them; `until` 0 ends it.
+   */
   suspend(
     lanes: readonly Destination[],
     site: string | undefined,

@@ -122,6 +122,25 @@ export function contractOfLanes(open: Open): void {
     expect((await queue.take(lease)).kind).toBe('delivery')
   })
 
+  test('urgent mail to a suspended lane has it tried soon, other mail does not', async () => {
+    await using opened = await open()
+    const { queue, clock } = opened
+    const now = clock.now()
+    await send(queue, clock)
+    const lease = await claimOne(queue)
+    await queue.suspend([lease.lane], undefined, now + HOUR, 'no host answers', {
+      cause: 'connect',
+    })
+    await queue.release(lease)
+    await send(queue, clock)
+    expect(await queue.nextDue()).toBe(now + HOUR)
+    await send(queue, clock, { priority: 1 })
+    expect(await queue.nextDue()).toBe(now + 10_000)
+    expect(await queue.suspensions()).toMatchObject([{ until: now + 10_000, cause: 'connect' }])
+    clock.pass(10_000)
+    expect((await claimOne(queue)).priority).toBe(1)
+  })
+
   test('a suspended lane waits until its time, and says why', async () => {
     await using opened = await open()
     const { queue, clock } = opened

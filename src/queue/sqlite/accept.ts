@@ -7,6 +7,11 @@ import { Refusal } from './store.ts'
 import type { Store } from './store.ts'
 import type { DeliveryRow, MailRow } from './wire.ts'
 
+/** Priorities below are of the first band. */
+const URGENT = 10
+/** A suspended lane to which urgent mail comes is tried after this, in milliseconds. */
+const SOON = 10_000
+
 /** The id that the message has; mail that is there already stays as it is. */
 export function acceptMail(store: Store, mail: MailRow): number {
   const [id, alias, at, sender, size, large, envelope, told, once, offset, length] = mail
@@ -70,5 +75,18 @@ function addDelivery(store: Store, id: number, n: number, row: DeliveryRow): voi
     const elsewhere = destination === domain ? null : destination
     store.sql.addRecipient.run(id, number, n, address, domain, queue, elsewhere, due)
   }
-  if (state === READY) store.lanes.add(destination, priority, due, store.now)
+  if (state !== READY) return
+  if (priority < URGENT) hurry(store, destination)
+  store.lanes.add(destination, priority, due, store.now)
+}
+
+// Urgent mail does not wait as long as what was there before: its lane is tried soon.
+function hurry(store: Store, lane: string): void {
+  const { suspended } = store.lanes
+  const stop = suspended.get(lane)
+  const until = store.now + SOON
+  if (stop === undefined || stop.until <= until) return
+  store.sql.hasten.run(until, lane)
+  suspended.set(lane, { ...stop, until })
+  store.undo.push(() => suspended.set(lane, stop))
 }

@@ -85,6 +85,7 @@ export const STATEMENTS = {
   forgetRecipients: `DELETE FROM recipient WHERE message = ?`,
   forgetFacts: `DELETE FROM fact WHERE message = ?`,
 
+  hasten: `UPDATE suspension SET until = ? WHERE lane = ?`,
   suspend: `INSERT OR REPLACE INTO suspension VALUES (?, ?, ?, ?, ?, ?)`,
   resume: `DELETE FROM suspension WHERE lane = ?`,
   forgetSuspensions: `DELETE FROM suspension WHERE until <= ?`,

@@ -53,6 +53,7 @@ define('accept', function()
     else
       rank('/alarm', delivery, each.alarm)
       setAge('w', each, delivery, true)
+      if each.p < 10 then hurry(lane) end
       placeFor(lane, each)
     end
   end
