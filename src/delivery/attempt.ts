@@ -68,6 +68,7 @@ export class Attempt {
   #delivery: Delivery
   #mayEnd: () => boolean
   #startedAt: number
+  #moment: number
   #notes: string[] = []
   #signed = ''
   /** We ourselves kept it from ending. */
@@ -86,6 +87,7 @@ export class Attempt {
     this.#delivery = delivery
     this.#mayEnd = mayEnd
     this.#startedAt = options.clock.now()
+    this.#moment = options.health.moment()
   }
 
   async make(preparing: Prepared | Promise<Prepared>): Promise<Made> {
@@ -269,11 +271,11 @@ export class Attempt {
     // What arrived, or was refused, before the server left shows that the site works.
     const isStrike = result.connection === 'lost' && loss !== undefined && result.later.length === 0
     if (isStrike) health.lost(this.#met(loss), this.#delivery.id)
-    else health.well(site, way, this.#startedAt)
+    else health.well(site, way, this.#moment)
   }
 
   #suffer(outcome: Outcome, barred: Cause): void {
-    const { health, clock } = this.#options
+    const { health } = this.#options
     const { site } = this.#slot
     const met = this.#met(outcome)
     const isTooMany = isTooManyAtOnce(outcome.reply)
@@ -282,7 +284,7 @@ export class Attempt {
       if (outcome.scope === 'site' || isTooMany) health.unreachable(met)
       else health.barred(met, outcome.stage === 'auth' ? 'login' : 'tls')
     } else if (outcome.scope === 'way') {
-      health.well(site, undefined, clock.now())
+      health.well(site, undefined, this.#moment)
       health.barred(met, barred)
     } else if (isTooMany) health.tooMany(met)
     else health.tooFast(met)

@@ -35,15 +35,19 @@ export interface Met {
 const REMEMBERED = 100_000
 /** A site gets no more connections than it took for so long, in milliseconds. */
 const CEILING = 60_000
-/** While one connection of a way probes, the others of its lanes are asked again after this. */
-const PROBE = 5000
 
 export class Health {
   #options: HealthOptions
   #lanes = new Map<Destination, Trouble>()
+  #moments = 0
 
   constructor(options: HealthOptions) {
     this.#options = options
+  }
+
+  /** Moments are counted: what began before a trouble was met says nothing of its end. */
+  moment(): number {
+    return ++this.#moments
   }
 
   /** The lane of a suspended site, or of a suspended way to it, waits; `false`: it may go on. */
@@ -53,8 +57,10 @@ export class Health {
   }
 
   /** The lease has ended: if it was the probe, another may be. */
-  left(way: Way, { number }: Pick<HeldLease, 'number'>): void {
-    if (way.trouble.probe === number) way.trouble.probe = undefined
+  left(site: Site, way: Way, { number }: Pick<HeldLease, 'number'>): void {
+    if (way.trouble.probe !== number) return
+    way.trouble.probe = undefined
+    this.#options.sites.serve(site)
   }
 
   /**
@@ -111,7 +117,7 @@ export class Health {
 
   /**
    * A server of the site listened to a whole transaction, which came this way.
-   * @param since when that attempt began: what is older than the trouble says nothing of it
+   * @param since the moment at which that attempt began
    */
   well(site: Site, way: Way | undefined, since: number): void {
     this.#over(site.trouble, site, since)
@@ -148,7 +154,7 @@ export class Health {
   ): boolean {
     if (!this.#isSuspended(trouble)) return false
     const before = trouble.told.get(lease.lane)
-    if (before === undefined) this.#keepBack(trouble, site, [lease.lane], trouble.until)
+    if (before === undefined) this.#keepBack(trouble, site, [lease.lane])
     // The queue knew that it waits and gave it out all the same: somebody wants it tried now.
     else if (number > before) trouble.hurry()
     return this.#isSuspended(trouble)
@@ -163,7 +169,7 @@ export class Health {
     if (!trouble.probing) return false
     trouble.probe ??= number
     if (trouble.probe === number) return false
-    this.#keepBack(trouble, site, [lease.lane], this.#options.clock.now() + PROBE)
+    this.#options.sites.keepBack(site, lease.lane)
     return true
   }
 
@@ -183,9 +189,10 @@ export class Health {
     const now = clock.now()
     if (trouble.suspended(now)) return
     const until = trouble.step(cause, patience, now, chance(), reason)
+    trouble.metAt = this.moment()
     const lanes = [...from.keys()]
     trouble.told.clear()
-    this.#keepBack(trouble, site, lanes, until)
+    this.#keepBack(trouble, site, lanes)
     report({ kind: 'suspended', at: now, lanes, site: site.name, until, reason, cause })
     if (trouble === site.trouble) sites.sendHome(site)
   }
@@ -193,22 +200,20 @@ export class Health {
   #over(trouble: Trouble, site: Site, since: number): void {
     const waited = trouble.probing
     if (waited && since < trouble.metAt) return
-    const isKept = this.#options.clock.now() < trouble.keptUntil
+    const isEarly = this.#options.clock.now() < trouble.until
     const lanes = [...trouble.told.keys()]
     trouble.over()
     if (!waited) return
     trouble.told.clear()
-    // What the queue keeps back yet, because the probe was early or others waited for it, goes on.
-    if (isKept) this.#note(this.#options.queue.suspend(lanes, site.name, 0, ''))
+    if (isEarly) this.#note(this.#options.queue.suspend(lanes, site.name, 0, ''))
     this.#options.sites.serve(site)
   }
 
   // Leases that were given out before the queue knew are of no operator's making.
-  #keepBack(trouble: Trouble, site: Site, lanes: readonly Destination[], until: number): void {
+  #keepBack(trouble: Trouble, site: Site, lanes: readonly Destination[]): void {
     const { queue, leases } = this.#options
-    const { told, reason, cause, since } = trouble
+    const { told, until, reason, cause, since } = trouble
     for (const lane of lanes) told.set(lane, Infinity)
-    trouble.keptUntil = Math.max(trouble.keptUntil, until)
     const writing = queue.suspend(lanes, site.name, until, reason, { cause, since }).then(
       () => this.#mark(told, lanes, leases.count),
       (error: unknown) => {

@@ -81,8 +81,8 @@ export async function drawFrom(
     if (slot === undefined) return false
     return await new Drawing(options, held, slot, way, route).run()
   } finally {
-    health.left(way, held)
     if (slot !== undefined) sites.leave(slot, lane)
+    health.left(site, way, held)
   }
 }
 

@@ -87,7 +87,7 @@ export class Sites {
     if (this.#closed) return undefined
     // In one go: whoever else has waited for the same answer finds the room taken.
     if (site.line.length === 0 && this.#hasRoom(site)) return this.#admit(site, key)
-    this.#keepBack(site, lane)
+    this.keepBack(site, lane)
     if (site.line.has(lane)) return undefined
     if (site.line.length >= LINE || this.#waiting >= LINES) {
       this.#overflowed.add(site)
@@ -236,7 +236,8 @@ export class Sites {
     }
   }
 
-  #keepBack(site: Site, lane: Destination): void {
+  /** No more leases of the lane until somebody gives a connection of the site back. */
+  keepBack(site: Site, lane: Destination): void {
     if (site.full.has(lane)) return
     site.full.add(lane)
     this.#options.queue.full([lane], true)
@@ -320,11 +321,10 @@ export class Sites {
     if (site.idle.length === 0) this.#withIdle.delete(site)
   }
 
-  // Until the server has said goodbye the connection counts there.
+  // Until the server has ended its side the connection counts there.
   async #quit(site: Site, connection: Connection): Promise<void> {
     this.#say('closed')
     site.endedAt = this.#now()
-    if (!connection.usable) return connection.destroy()
     site.leaving++
     const quitting = connection.quit().catch(() => connection.destroy())
     this.#quitting.add(quitting)

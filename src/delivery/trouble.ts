@@ -11,11 +11,10 @@ import type { Patience } from './back-off.ts'
 export class Trouble {
   /** Nothing begins before then. */
   until = 0
-  /** When it was met, and when it was met last. */
+  /** When it was met first. */
   since = 0
+  /** The moment at which it was met last: see `Health.moment`. */
   metAt = 0
-  /** The latest time until which the queue was told to keep back any of its lanes. */
-  keptUntil = 0
   reason = ''
   cause: Cause = 'other'
   /** Lanes that the queue was told are suspended, and the last lease before it knew. */
@@ -43,7 +42,6 @@ export class Trouble {
     this.#hurried = false
     this.probe = undefined
     this.cause = cause
-    this.metAt = now
     this.until = now + backOff(cause, this.#steps, patience, chance)
     this.reason = reason
     return this.until

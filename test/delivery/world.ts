@@ -63,7 +63,7 @@ export interface World extends AsyncDisposable {
   /** Events of one kind. */
   told<Kind extends RelayEvent['kind']>(kind: Kind): Extract<RelayEvent, { kind: Kind }>[]
   entry(id: MessageId, n?: number): Promise<Entry>
-  setFiles(files: Files): Promise<void>
+  setFiles(files: Files, environment?: Readonly<Record<string, string>>): Promise<void>
 }
 
 export interface Given {
@@ -136,8 +136,8 @@ export async function startWorld(given: Given = {}): Promise<World> {
       const { entries } = await queue.find({ ids: [id] }, { limit: 100 })
       return entries.find((entry) => entry.n === n)!
     },
-    setFiles: async (files) => {
-      policy = await policyOf(folder, files)
+    setFiles: async (files, environment) => {
+      policy = await policyOf(folder, files, environment)
     },
     [Symbol.asyncDispose]: async () => {
       await end(delivery, clock)
@@ -162,11 +162,15 @@ async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
   }
 }
 
-async function policyOf(folder: string, files: Files): Promise<Policy> {
+async function policyOf(
+  folder: string,
+  files: Files,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Policy> {
   await mkdir(join(folder, 'policies'), { recursive: true })
   await mkdir(join(folder, 'queues'), { recursive: true })
   for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text)
-  return loadPolicy(folder, {})
+  return loadPolicy(folder, environment)
 }
 
 async function accept(
