@@ -24,6 +24,9 @@ export interface FilterOptions {
 
 export const WAITING: readonly State[] = ['waiting', 'sending', 'held']
 
+// No policy suppresses mail yet: who looks for help need not look for that.
+const SHOWN = STATES.filter((state) => state !== 'suppressed')
+
 export function addFilters(command: Command): Command {
   return command
     .option('--id <id>', 'message or delivery; may be given again', collect)
@@ -32,7 +35,7 @@ export function addFilters(command: Command): Command {
     .option('--domain <domain>', 'domain of the recipient', readDomain)
     .option('--destination <name>', 'where routing sends it: far.example, or host:port/tls')
     .option('--queue <name>', 'queue, as its file is named')
-    .option('--state <state>', `${STATES.join(', ')}; may be given again`, collectState)
+    .option('--state <state>', `${SHOWN.join(', ')}; may be given again`, collectState)
     .option('--older-than <time>', 'accepted longer ago than this: 30m, 2h, 5d', readTime)
     .option('--newer-than <time>', 'accepted within this time', readTime)
     .option('--attempts <count>', 'tried at least so often (scans)', readCount)

@@ -165,3 +165,10 @@ test('times are told from here', () => {
   expect(roughly(28_000, 0)).toBe('in 28s')
   expect(roughly(0, 11_040_000)).toBe('3h ago')
 })
+
+test('help names no state that nothing comes to', async () => {
+  for (const words of ['queue list', 'queue retry', 'queue counts']) {
+    const { out } = await waypost(`${words} --help`)
+    expect(out).not.toContain('suppressed')
+  }
+})
