@@ -32,7 +32,7 @@ export async function startControl(options: ControlOptions): Promise<AsyncDispos
   const server = createServer((socket) => {
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
-    serve(socket, methods)
+    serve(socket, new Map([...methods, ['keepContent', keeperOf(socket, options)]]))
   })
   server.maxConnections = CONNECTIONS
   await listen(server, path.text)
@@ -73,12 +73,24 @@ function methodsOf({ queue, refused }: ControlOptions): ReadonlyMap<string, Meth
     steer: queue.steer.bind(queue),
     hold: queue.hold.bind(queue),
     unhold: queue.unhold.bind(queue),
-    backup: queue.backup.bind(queue),
     refused: async (address: string) => refused?.find(address).slice(0, ANSWERED) ?? [],
     engine: queue.engine.bind(queue),
     processes: queue.processes.bind(queue),
   }
   return new Map<string, Method>(Object.entries(methods))
+}
+
+/** Keeps content for whoever copies the store, for as long as he is there. */
+function keeperOf(socket: Socket, { queue }: ControlOptions): Method {
+  return async () => {
+    const kept = await queue.keepContent?.()
+    const letGo = async (): Promise<void> => {
+      await Promise.resolve(kept?.[Symbol.asyncDispose]()).catch(() => {}) // or the next start sweeps it
+    }
+    if (socket.destroyed) return letGo()
+    socket.setTimeout(0) // He has nothing to ask while he copies.
+    socket.once('close', () => void letGo())
+  }
 }
 
 function serve(socket: Socket, methods: ReadonlyMap<string, Method>): void {

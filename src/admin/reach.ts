@@ -2,6 +2,7 @@
 // the store itself. Nothing is created in the data folder, and only its owner may look.
 
 import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { ContentReader, QueueControl, QueueReader } from '../queue/port.ts'
 import type { Refused } from '../events/refused-mail.ts'
 import type { RelayControl } from './remote.ts'
@@ -80,6 +81,55 @@ export async function openRelay(context: Context): Promise<QueueControl> {
   if (remote !== undefined) return remote
   throw new CommandError(
     `No relay runs on "${data}"; start it with \`waypost start\`, or set WAYPOST_DATA to its folder`,
+  )
+}
+
+/** For acts on mail: the running relay, else the store itself, which no relay can open meanwhile. */
+export async function openSteering(context: Context): Promise<QueueControl> {
+  const { data, redis } = context.places()
+  if (redis !== undefined) return openRedis(redis)
+  await checkOwner(data, context.uid)
+  const remote = await openSocket(data)
+  if (remote !== undefined) return remote
+  await checkStore(data)
+  const { openSqliteQueue } = await import('../queue/sqlite/queue.ts')
+  // What history is forgotten is the relay's to say.
+  const history = { historyAge: Number.MAX_SAFE_INTEGER, historySize: Number.MAX_SAFE_INTEGER }
+  return openSqliteQueue({ folder: data, clock: context.clock, ...history, diskReserve: 0 })
+}
+
+/** A store that can be copied: no content goes from it. */
+export interface Still extends AsyncDisposable {
+  readonly folder: string
+  readonly running: boolean
+}
+
+/** For copying all of it: from beside the running relay, which keeps all content meanwhile, else under its lock. */
+export async function openStill(context: Context): Promise<Still> {
+  const { data: folder, redis } = context.places()
+  if (redis !== undefined) throw new CommandError(BACKUPS)
+  await checkOwner(folder, context.uid)
+  await using opened = new AsyncDisposableStack()
+  const remote = await openSocket(folder)
+  if (remote !== undefined) opened.use(await opened.use(remote).keepContent!())
+  else {
+    await checkStore(folder)
+    const { lockFolder } = await import('../queue/sqlite/lock.ts')
+    opened.use(lockFolder(folder, context.clock.now()))
+  }
+  const owned = opened.move()
+  const dispose = (): Promise<void> => owned.disposeAsync()
+  return { folder, running: remote !== undefined, [Symbol.asyncDispose]: dispose }
+}
+
+const BACKUPS =
+  'The queue is in Redis, which has its own backups: copy its appendonlydir, or run `redis-cli --rdb FILE`'
+
+// A slip in WAYPOST_DATA must not make a queue somewhere else.
+async function checkStore(folder: string): Promise<void> {
+  if ((await stat(join(folder, 'queue.db')).catch(() => undefined)) !== undefined) return
+  throw new CommandError(
+    `No relay runs on "${folder}", and there is no queue.db in it; start one with \`waypost start\`, or set WAYPOST_DATA to its folder`,
   )
 }
 

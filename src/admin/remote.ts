@@ -30,7 +30,7 @@ export interface RelayControl extends QueueControl {
 
 function remoteOf(calls: Calls): RelayControl {
   const call =
-    <Method extends Exclude<keyof QueueControl, symbol>>(method: Method) =>
+    <Method extends Exclude<keyof QueueControl, symbol | 'keepContent'>>(method: Method) =>
     (...given: Parameters<QueueControl[Method]>): ReturnType<QueueControl[Method]> =>
       calls.ask(method, given) as ReturnType<QueueControl[Method]>
   return {
@@ -43,10 +43,10 @@ function remoteOf(calls: Calls): RelayControl {
     steer: call('steer'),
     hold: call('hold'),
     unhold: call('unhold'),
-    backup: call('backup'),
     // A relay that is older knows no such question.
     refused: (address) =>
       calls.ask('refused', [address]).catch(() => []) as Promise<readonly Refused[]>,
+    keepContent: () => calls.keepContent(),
     engine: call('engine'),
     processes: call('processes'),
     [Symbol.asyncDispose]: () => calls.close(),
@@ -58,7 +58,7 @@ interface Waiting {
   readonly reject: (error: Error) => void
 }
 
-// A backup of a large queue takes minutes; longer than this nothing takes.
+// An act on a great many takes minutes; longer than this nothing takes.
 const SILENCE = 30 * 60_000
 
 class Calls {
@@ -81,6 +81,13 @@ class Calls {
     if (this.#socket.destroyed) this.#fail(new Error('The relay has stopped'))
     else this.#socket.write(JSON.stringify({ n, method, arguments: given }) + '\n')
     return promise
+  }
+
+  /** For as long as the connection stays open. */
+  async keepContent(): Promise<AsyncDisposable> {
+    this.#socket.setTimeout(0)
+    await this.ask('keepContent', [])
+    return { [Symbol.asyncDispose]: () => this.close() }
   }
 
   async close(): Promise<void> {

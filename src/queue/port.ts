@@ -406,8 +406,11 @@ export interface QueueControl extends QueueReader {
   steer(act: Act, filter: Filter, by: OperatorAct): Promise<Steered>
   hold(scope: StandingHold['scope'], by: OperatorAct): Promise<Steered>
   unhold(scope: StandingHold['scope'], by: OperatorAct): Promise<Steered>
-  /** A copy of the whole store that can be opened in place of it. */
-  backup(path: string): Promise<void>
+  /**
+   * No content goes, also of mail that ends, until this is disposed of: whoever copies the store reads it
+   * beside the relay. Absent where the store has its own backups.
+   */
+  keepContent?(): Promise<AsyncDisposable>
   engine(): Promise<EngineStatus>
   /** Who shares the queue, in order of their start; who died within the last hour is there too. */
   processes(): Promise<ProcessEntry[]>

@@ -8,6 +8,7 @@ import { RefusedMail } from '../../src/events/refused-mail.ts'
 import { parseAddress } from '../../src/mail/address.ts'
 import type { Destination } from '../../src/mail/destination.ts'
 import type { MessageId, Queue } from '../../src/queue/port.ts'
+import { readAddress } from '../../src/queue/bullmq/address.ts'
 import { openSqliteQueue } from '../../src/queue/sqlite/queue.ts'
 import { waypost, type Run } from './run.ts'
 
@@ -116,7 +117,7 @@ test('filters narrow the list, and a list of nothing fails', async () => {
   }
 })
 
-test('reading works while the relay is down, and steering says how to start it', async () => {
+test('reading works while the relay is down, and leaves no file', async () => {
   const id = await accept('ana@near.example', 'bo@far.example')
   await stopRelay()
   const before = await readdir(folder)
@@ -124,8 +125,34 @@ test('reading works while the relay is down, and steering says how to start it',
   expect((await run(`trace ${id}`)).out).toContain('routing.yaml:4')
   expect((await run('queue counts --by domain')).out).toContain('far.example')
   expect(await readdir(folder)).toEqual(before)
-  const retry = await run('queue retry --all --yes')
-  expect(retry).toMatchObject({ code: 1, err: expect.stringContaining('`waypost start`') })
+})
+
+test('mail is held, released and cancelled while the relay is down', async () => {
+  const id = await accept('ana@near.example', 'bo@far.example')
+  await stopRelay()
+  const hold = await run(['queue', 'hold', '--all', '--reason', 'a restore', '--yes'])
+  expect(hold).toMatchObject({ code: 0, out: expect.stringContaining('1 recipient held') })
+  expect((await run('queue holds')).out).toContain('a restore')
+  expect(await run(`queue release ${id}`)).toMatchObject({ code: 1 })
+  const release = await run('queue release --all --yes')
+  expect(release.out).toContain('1 recipient released')
+  const cancel = await run(['queue', 'cancel', id, '--reason', 'sent since'])
+  expect(cancel).toMatchObject({ code: 0, out: '1 recipient cancelled\n' })
+  expect((await run(`trace ${id}`)).out).toContain('by ana: sent since')
+})
+
+test('where no queue is none is made, and where another holds it that is told', async () => {
+  const held = ['queue', 'hold', '--all', '--reason', 'x', '--yes']
+  await control?.[Symbol.asyncDispose]()
+  control = undefined
+  const locked = await run(held)
+  expect(locked).toMatchObject({ code: 1, err: expect.stringContaining('holds it') })
+  const empty = await mkdtemp(join(folder, 'empty-'))
+  for (const words of [held, ['backup', join(folder, 'copy')]]) {
+    const { code, err } = await waypost(words, { data: empty })
+    expect([code, err]).toEqual([1, expect.stringContaining('there is no queue.db in it')])
+  }
+  expect(await readdir(empty)).toEqual([])
 })
 
 test('the control socket is for its owner alone', async () => {
@@ -365,6 +392,42 @@ test('a backup is made while the relay runs, and never over a file', async () =>
     code: 1,
     err: expect.stringContaining('never overwritten'),
   })
+})
+
+test('a backup is made while the relay is down', async () => {
+  const id = await accept('ana@near.example', 'bo@far.example')
+  await stopRelay()
+  const empty = await mkdtemp(join(folder, 'restored-'))
+  expect((await run(`backup ${join(empty, 'queue.db')}`)).code).toBe(0)
+  const list = await waypost('queue list', { data: empty })
+  expect(list.out).toContain(`${id}-1`)
+})
+
+test('on a terminal a backup that takes its time says how far it is, on a line that goes', async () => {
+  await accept('ana@near.example', 'bo@far.example')
+  let now = 0
+  const clock = { ...systemClock, now: () => (now += 1000) }
+  const file = join(folder, 'copy')
+  const { err } = await run(`backup ${file}`, { interactive: true, clock })
+  expect(err).toMatch(/^\rCopied \S+ of about \S+/)
+  expect(err).toMatch(/\r +\r$/)
+  const quiet = await run(`backup ${file}2 --json`, { interactive: true, clock })
+  expect([quiet.err, quiet.json]).toEqual(['', [{ path: `${file}2`, size: expect.any(Number) }]])
+})
+
+test('a backup of a queue in Redis says how that is done', async () => {
+  const places = () => ({
+    data: folder,
+    config: folder,
+    hostname: 'relay.example',
+    redis: {
+      address: readAddress('redis://127.0.0.1:1/0'),
+      prefix: 'x',
+      wish: { replicas: 0, relaxed: false },
+    },
+  })
+  const { code, err } = await run(`backup ${join(folder, 'copy')}`, { places })
+  expect([code, err]).toEqual([1, expect.stringContaining('redis-cli --rdb')])
 })
 
 test('a backup into a folder that is not there says so', async () => {

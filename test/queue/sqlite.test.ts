@@ -13,6 +13,8 @@ import { expect, test } from 'vitest'
 
 import type { RelayEvent } from '../../src/mail/event.ts'
 import type { Queue } from '../../src/queue/port.ts'
+import { copyStore } from '../../src/queue/sqlite/copy.ts'
+import type { CopyWish } from '../../src/queue/sqlite/copy.ts'
 import { openSqliteQueue } from '../../src/queue/sqlite/queue.ts'
 import type { SqliteOptions } from '../../src/queue/sqlite/queue.ts'
 import { openSqliteReader } from '../../src/queue/sqlite/reader.ts'
@@ -294,8 +296,13 @@ test('a backup taken while the relay runs opens as a queue, large content includ
   await send(queue, clock, { to: ['x@large.example'], content: LARGE })
   const { delivery } = await takeOne(queue)
   const copy = join(other.folder, 'queue.db')
-  await queue.backup(copy)
-  await expect(queue.backup(copy)).rejects.toThrow('it is there already')
+  {
+    await using _ = await queue.keepContent!()
+    await copyStore(copyOf(world.folder, copy))
+    await expect(copyStore(copyOf(world.folder, copy))).rejects.toThrow('EEXIST')
+  }
+  expect((await stat(copy)).mode & 0o777).toBe(0o600)
+  expect(readdirSync(other.folder)).toEqual(['queue.db'])
   await queue.settle(delivery, attempt(clock, delivery, delivered))
 
   const restored = await other.open()
@@ -306,6 +313,41 @@ test('a backup taken while the relay runs opens as a queue, large content includ
   }
   expect(contents.toSorted((a, b) => b - a)).toEqual([LARGE.length, 24])
 })
+
+test('content stays for whoever copies the store, and goes when the last of them is done', async () => {
+  await using world = await openWorld()
+  const queue = await world.open()
+  const id = await send(queue, world.clock, { content: LARGE })
+  const file = join(world.folder, 'content', id)
+  const copies = await Promise.all([queue.keepContent!(), queue.keepContent!()])
+  const { delivery } = await takeOne(queue)
+  await queue.settle(delivery, attempt(world.clock, delivery, delivered))
+  await copies[0][Symbol.asyncDispose]()
+  await copies[0][Symbol.asyncDispose]()
+  await queue.claim(0)
+  expect(existsSync(file)).toBe(true)
+  await copies[1][Symbol.asyncDispose]()
+  expect(existsSync(file)).toBe(false)
+})
+
+test('a copy that is stopped, or cannot be written, leaves nothing', async () => {
+  await using world = await openWorld()
+  await using other = await openWorld()
+  const queue = await world.open()
+  await send(queue, world.clock, { content: LARGE })
+  const stop = new AbortController()
+  const wish = copyOf(world.folder, join(other.folder, 'queue.db'))
+  const stopped = copyStore({ ...wish, signal: stop.signal, progress: () => stop.abort() })
+  await expect(stopped).rejects.toThrow('abort')
+  const nowhere = copyStore({ ...wish, folder: other.folder })
+  await expect(nowhere).rejects.toThrow('there is no')
+  expect(readdirSync(other.folder)).toEqual([])
+})
+
+function copyOf(folder: string, path: string): CopyWish {
+  const { signal } = new AbortController()
+  return { folder, path, running: true, signal, progress: () => {} }
+}
 
 test('the command line reads beside the relay and when it is down, and leaves no file', async () => {
   await using world = await openWorld()

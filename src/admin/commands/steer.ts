@@ -17,7 +17,7 @@ import { addFilters, checkIds, filterOf, givenFilters, type FilterOptions } from
 import { describeHold, nameOf, releaseOf } from '../holds.ts'
 import { jsonLine } from '../plain.ts'
 import { command, type Act } from '../program.ts'
-import { openRelay } from '../reach.ts'
+import { openSteering } from '../reach.ts'
 
 type Scope = StandingHold['scope']
 
@@ -100,7 +100,7 @@ async function steer(
   const scope = standingScope(options)
   if (scope === undefined && givenFilters(options).length === 0)
     throw new CommandError(`Say which: ids, filters such as --domain far.example, or --all`, 2)
-  await using relay = await openRelay(context)
+  await using relay = await openSteering(context)
   const filter = filterOf(options, context.clock.now(), STEERING[act].states)
   const standing = scope !== undefined && (await isStanding(relay, act, scope)) ? scope : undefined
   if (!(await mayAct(context, relay, act, filter, options, standing))) return 1

@@ -49,7 +49,6 @@ import { Link } from './link.ts'
 import type { LinkChange } from './link.ts'
 import { Beat, newProcessId, tagOf } from './process.ts'
 import { Reading } from './reading.ts'
-import { BACKUP } from './remote.ts'
 import { statusOf } from './status.ts'
 import { Steering } from './steering.ts'
 import { createServerTime } from './time.ts'
@@ -293,10 +292,6 @@ class BullmqQueue implements Queue {
 
   async unhold(scope: StandingHold['scope'], by: OperatorAct): Promise<Steered> {
     return this.#steered('release', formatScope(scope), await this.#steering.unhold(scope, by), by)
-  }
-
-  backup(): Promise<void> {
-    return Promise.reject(new Error(BACKUP))
   }
 
   find(filter: Filter, page: { limit: number; cursor?: string }): Promise<Page> {

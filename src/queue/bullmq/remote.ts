@@ -57,7 +57,6 @@ export async function openBullmqRemote(
           ? undefined
           : { address: options.content, prefix: options.prefix },
       ),
-    backup: () => Promise.reject(new Error(BACKUP)),
     engine: async () => ({
       ...(await engineOf(redis, options)),
       ...(await calmOf(redis, caller, time)),
@@ -68,9 +67,6 @@ export async function openBullmqRemote(
     },
   }
 }
-
-export const BACKUP =
-  'The queue is in Redis, which has its own backups: copy its appendonlydir, or run `redis-cli --rdb FILE`'
 
 /** A connection that knows our scripts, and the server's time. */
 export async function openCaller({ address, prefix }: RemoteOptions) {

@@ -8,8 +8,15 @@ import type { DatabaseSync } from 'node:sqlite'
 
 const CHUNK = 1024 * 1024
 
-/** Copies the files that live messages of the copy have into it. */
-export async function addChunks(copy: DatabaseSync, folder: string): Promise<void> {
+/**
+ * Copies the files that live messages of the copy have into it.
+ * @param took told how many bytes were copied, and waited for
+ */
+export async function addChunks(
+  copy: DatabaseSync,
+  folder: string,
+  took: (bytes: number) => Promise<void>,
+): Promise<void> {
   const keys = copy
     .prepare(
       `SELECT large FROM message WHERE large IS NOT NULL
@@ -25,6 +32,7 @@ export async function addChunks(copy: DatabaseSync, folder: string): Promise<voi
       const { bytesRead } = await file.read(buffer, 0, CHUNK)
       if (bytesRead === 0) break
       add.run(key, n, buffer.subarray(0, bytesRead))
+      await took(bytesRead)
     }
   }
 }

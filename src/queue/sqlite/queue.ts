@@ -101,6 +101,7 @@ class SqliteQueue implements Queue {
   #options: SqliteOptions
   #startedAt: number
   #leases = 0
+  #keepers = 0
   #clock: Clock
   #report: Report
   #parts: Parts
@@ -287,12 +288,16 @@ class SqliteQueue implements Queue {
     return this.#steered('release', name, steered, by)
   }
 
-  async backup(path: string): Promise<void> {
+  async keepContent(): Promise<AsyncDisposable> {
+    this.#keepers++
     await this.#batches.call(['keep', true], nothing)
-    try {
-      await this.#parts.reader.backup(path)
-    } finally {
-      await this.#batches.call(['keep', false], nothing)
+    let kept = true
+    return {
+      [Symbol.asyncDispose]: async () => {
+        if (!kept) return
+        kept = false
+        if (--this.#keepers === 0) await this.#batches.call(['keep', false], nothing)
+      },
     }
   }
 

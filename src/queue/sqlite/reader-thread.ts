@@ -1,13 +1,8 @@
 // The thread that reads for a running relay, so that a long search stops neither SMTP nor the
-// commits. It also writes backups, which are a read of everything.
+// commits.
 
-import { chmodSync, existsSync, linkSync, rmSync } from 'node:fs'
-import { open } from 'node:fs/promises'
-import { dirname } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
 
-import { addChunks } from './chunks.ts'
 import { readCounts } from './counts.ts'
 import { readOldest } from './oldest.ts'
 import { openForReading, readBytes, readHolds, readPage } from './reading.ts'
@@ -49,38 +44,9 @@ async function read(asked: ToReader): Promise<unknown> {
       return readBytes(db, asked[2])
     case 'history':
       return readSizes(db)
-    case 'backup':
-      return backUp(asked[2])
     case 'close':
       db.close()
       port.close()
       return undefined
   }
-}
-
-/** One consistent copy in one file, large content included; it appears whole or not at all. */
-async function backUp(path: string): Promise<void> {
-  if (existsSync(path)) throw new Error(`Cannot write the backup "${path}": it is there already`)
-  const part = `${path}.part`
-  rmSync(part, { force: true })
-  try {
-    db.prepare('VACUUM INTO ?').run(part)
-    chmodSync(part, 0o600)
-    const copy = new DatabaseSync(part)
-    try {
-      await addChunks(copy, folder)
-    } finally {
-      copy.close()
-    }
-    await syncFile(part)
-    linkSync(part, path) // Unlike a rename it never overwrites.
-    await syncFile(dirname(path))
-  } finally {
-    rmSync(part, { force: true })
-  }
-}
-
-async function syncFile(path: string): Promise<void> {
-  await using file = await open(path)
-  await file.sync()
 }

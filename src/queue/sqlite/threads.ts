@@ -92,10 +92,6 @@ export class ReaderThread {
     return this.#ask(['history'])
   }
 
-  backup(path: string): Promise<void> {
-    return this.#ask(['backup', path])
-  }
-
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true

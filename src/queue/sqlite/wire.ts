@@ -218,7 +218,6 @@ export type ToReader =
   | readonly [call: number, 'holds']
   | readonly [call: number, 'bytes', id: string]
   | readonly [call: number, 'history']
-  | readonly [call: number, 'backup', path: string]
   | readonly [call: number, 'close']
 
 export interface FromReader {
