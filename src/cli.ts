@@ -4,7 +4,7 @@
 import { once } from 'node:events'
 import { userInfo } from 'node:os'
 import { runCommands } from './admin/commands.ts'
-import type { Context } from './admin/context.ts'
+import type { Context, StartWish } from './admin/context.ts'
 import { systemClock } from './base/clock.ts'
 import { version } from './base/package.ts'
 import { redisPlace } from './engine.ts'
@@ -81,7 +81,7 @@ async function drained(): Promise<void> {
   if (process.stdout.writableNeedDrain) await once(process.stdout, 'drain')
 }
 
-async function startRelay(): Promise<number> {
+async function startRelay(how?: StartWish): Promise<number> {
   const { runRelay } = await import('./main.ts')
-  return runRelay(readSettings(process.env))
+  return runRelay(readSettings(process.env), how)
 }

@@ -1,8 +1,10 @@
 // Builds the parts, and is the picture of the whole. Parts go down in the opposite order of their
 // start: no new mail, attempts finish, the queue closes, the log says its last line.
 
+import type { StartWish } from './admin/context.ts'
 import { startControl } from './admin/control.ts'
 import { startAdmin } from './admin/http.ts'
+import { effectOf } from './admin/holds.ts'
 import { formatListener, picture, type Status } from './admin/picture.ts'
 import { systemClock, type Clock } from './base/clock.ts'
 import { version } from './base/package.ts'
@@ -27,7 +29,7 @@ import { followConfig } from './policy/config.ts'
 import type { Policy, PolicySource } from './policy/policy.ts'
 import { watchPolicy } from './policy/watch.ts'
 import type { LeaseTime } from './queue/bullmq/time.ts'
-import type { About, Queue } from './queue/port.ts'
+import type { About, OperatorAct, Queue } from './queue/port.ts'
 import { configPlaces, type Environment, type Settings } from './settings.ts'
 
 export const VERSION = version()
@@ -45,6 +47,8 @@ export interface World {
   readonly watch?: Report
   /** What leases in Redis are measured by; the server's clock by default. */
   readonly time?: LeaseTime
+  /** All mail is held, by whom and why, before any of it can leave. */
+  readonly held?: OperatorAct
 }
 
 export const realWorld: World = {
@@ -80,6 +84,7 @@ export async function startRelay(settings: Settings, world: World = realWorld): 
     about: () => aboutOf(settings, running, policies),
   }
   const queue = parts.use(await openQueue(settings, engine))
+  if (world.held !== undefined) await holdAll(queue, world.held)
   told.watch({ queue, policies, certificate })
   const shared = { queue, policy, report: told.report, clock: world.clock }
   const { roles } = settings
@@ -115,6 +120,12 @@ export async function startRelay(settings: Settings, world: World = realWorld): 
   }
 }
 
+// Before anything can be claimed. Who placed one that stands, and why, is not written over.
+async function holdAll(queue: Queue, by: OperatorAct): Promise<void> {
+  const holds = await queue.holds()
+  if (!holds.some(({ scope }) => scope.kind === 'all')) await queue.hold({ kind: 'all' }, by)
+}
+
 /** What changes while the relay runs. */
 interface Running {
   readonly startedAt: number
@@ -144,18 +155,20 @@ async function advised<T>(part: Promise<T>, advice: string): Promise<T> {
 }
 
 /** Runs the relay until a signal, drains and ends it; a second signal ends the process at once. */
-export async function runRelay(settings: Settings): Promise<number> {
+export async function runRelay(settings: Settings, how: StartWish = {}): Promise<number> {
   const stop = stopSignal()
-  await using relay = await startRelay(settings)
+  await using relay = await startRelay(settings, { ...realWorld, ...how })
+  const holds = await relay.queue.holds()
   if (realWorld.terminal && settings.log !== 'json') {
     const engine = await relay.queue.engine()
-    process.stdout.write(`${picture(relay.status(), engine, relay.policy())}\n`)
+    process.stdout.write(`${picture(relay.status(), { ...engine, holds }, relay.policy())}\n`)
   } else {
     const note = noteTo(relay.report, systemClock)
     noteDoubts(relay.policy(), note)
     const { durability, isRelaxed } = await relay.queue.engine()
     note(isRelaxed ? 'warn' : 'info', `Durability: ${durability}`)
     note('info', `Waypost ${VERSION} ${doing(relay.status())}`)
+    for (const hold of holds) note('warn', effectOf(hold))
   }
   await stop
   noteTo(relay.report, systemClock)('info', 'Stopping: no new mail, attempts under way may finish')

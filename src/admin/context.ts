@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream'
 import type { Clock } from '../base/clock.ts'
 import type { RedisAddress } from '../queue/bullmq/address.ts'
 import type { DurabilityWish } from '../queue/bullmq/durability.ts'
+import type { OperatorAct } from '../queue/port.ts'
 import type { BucketAddress } from '../queue/bullmq/s3/address.ts'
 
 export interface Context {
@@ -31,7 +32,12 @@ export interface Context {
   readonly manual: readonly ManualRow[]
   readonly environment: Readonly<Record<string, string | undefined>>
   /** Runs the relay until it is told to stop. */
-  readonly start: () => Promise<number>
+  readonly start: (how?: StartWish) => Promise<number>
+}
+
+export interface StartWish {
+  /** All mail is held before any of it can leave. */
+  readonly held?: OperatorAct
 }
 
 /** The settings that commands need. */

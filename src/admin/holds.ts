@@ -26,6 +26,12 @@ export function describeHold(hold: StandingHold): string {
   return `the hold on ${nameOf(hold.scope)} (${byWhom(hold)}) stands until ${releaseOf(hold.scope)}`
 }
 
+/** What the hold does, and how it ends. */
+export function effectOf({ scope, who, why }: StandingHold): string {
+  const what = scope.kind === 'all' ? 'All mail' : `Mail of ${nameOf(scope)}`
+  return `${what} is held (${byWhom({ who, why })}): none of it is sent until ${releaseOf(scope)}`
+}
+
 /** Why it is held, and what lets it go on. */
 export function describeHeld({ id, held }: Entry): string {
   if (held === undefined) return 'held'

@@ -4,7 +4,8 @@
 import { relative } from 'node:path'
 import { IS_CHECKOUT } from '../base/package.ts'
 import type { Policy } from '../policy/policy.ts'
-import type { EngineStatus, Role } from '../queue/port.ts'
+import type { EngineStatus, Role, StandingHold } from '../queue/port.ts'
+import { effectOf } from './holds.ts'
 import { wrap } from './wrap.ts'
 
 /** What the relay says of itself. */
@@ -27,9 +28,13 @@ export interface Status {
   readonly isShipped: boolean
 }
 
+interface Standing {
+  readonly holds?: readonly StandingHold[]
+}
+
 export function picture(
   status: Status,
-  { engine, at, content, durability, trouble }: EngineStatus,
+  { engine, at, content, durability, trouble, holds = [] }: EngineStatus & Standing,
   policy: Policy,
   columns = process.stdout.columns,
 ): string {
@@ -44,6 +49,7 @@ export function picture(
     ...(content === undefined ? [] : [['content', `in ${content}`] as Row]),
     ['250 means', durability],
     ...(trouble === undefined ? [] : [['trouble', trouble] as Row]),
+    ...holds.map((hold): Row => ['held', effectOf(hold)]),
     ['config', `${folder}: ${present.map(({ name, rules }) => `${name} (${rules})`).join(', ')}`],
     ...empty.map(({ name }): Row => ['missing', `${name}: counts as empty`]),
     ...policy.warnings.map(({ at, text }): Row => ['note', `${at}: ${text}`]),

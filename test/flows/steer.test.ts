@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
 import { startMx } from '../peers/mx.ts'
+import { createProcess, until } from '../peers/process.ts'
 import { MX_PLACE, startRelay } from '../peers/relay.ts'
+import { numbered, openTalk, sendMail } from '../peers/smtp-load.ts'
 
 const BY = { who: 'olga', why: 'a trial' }
 
@@ -19,6 +21,22 @@ test('held mail waits without end and goes on when it is released', async () => 
   expect(await relay.until('ended', id)).toMatchObject({ end: 'delivered' })
   const trace = await queue.trace(id)
   expect(JSON.stringify(trace?.facts)).toContain('olga')
+})
+
+test('a relay that is started held takes mail and sends none until it is released', async () => {
+  await using mx = await startMx({})
+  await using relay = await createProcess({ hop: mx.port })
+  await relay.start('--held')
+  {
+    await using talk = await openTalk(relay.port)
+    const mail = { from: 'app@near.example', to: ['bo@far.example'], content: numbered(1, 500) }
+    await sendMail(talk, mail)
+  }
+  const [entry] = await relay.entries()
+  expect(entry).toMatchObject({ state: 'held', held: { scope: { kind: 'all' } } })
+  expect(mx.taken).toEqual([])
+  expect((await relay.waypost('queue', 'release', '--all', '--yes')).code).toBe(0)
+  await until(() => mx.taken.length === 1)
 })
 
 test('a retry by an operator does not wait for the schedule', async () => {

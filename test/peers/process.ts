@@ -136,16 +136,19 @@ export class RelayProcess implements AsyncDisposable {
   }
 
   /** Starts the process on its folders, and resolves when it greets; a worker, when it is ready. */
-  async start(): Promise<void> {
-    this.launch()
+  async start(...options: string[]): Promise<void> {
+    this.launch(...options)
     await this.accepting()
   }
 
   /** Starts the process and waits for nothing. */
-  launch(): void {
+  launch(...options: string[]): void {
     const [program, ...words] = this.#program
     const stdio = ['ignore', 'pipe', 'pipe'] as const
-    const child = spawn(program, [...words, 'start'], { env: this.environment, stdio: [...stdio] })
+    const child = spawn(program, [...words, 'start', ...options], {
+      env: this.environment,
+      stdio: [...stdio],
+    })
     child.stdout.setEncoding('utf8').on('data', (text: string) => (this.#out += text))
     child.stderr.setEncoding('utf8').on('data', (text: string) => (this.#err += text))
     this.#child = child

@@ -12,6 +12,10 @@ export const settingsCommands: Group = (program, act) => {
   program
     .command('start')
     .description('Run the relay until SIGTERM or Ctrl-C; a second signal ends it at once')
+    .option(
+      '--held',
+      'hold all mail first, as a queue that was restored or cloned needs: what has left since would be sent again',
+    )
     .addHelpText(
       'after',
       '\nIts settings are environment variables: `waypost settings` lists them.\n' +
@@ -26,9 +30,10 @@ export const settingsCommands: Group = (program, act) => {
   ).action(act(printSettings))
 }
 
-async function start(context: Context): Promise<number> {
+async function start(context: Context, options: { held?: true }): Promise<number> {
+  const held = { who: context.who, why: 'started with --held' }
   try {
-    return await context.start()
+    return await context.start(options.held === true ? { held } : {})
   } catch (error) {
     // Like wrong settings they do not mend themselves: whoever restarts the relay need not try again.
     if (error instanceof PolicyError) throw new CommandError(error.message, 2, { cause: error })
