@@ -126,7 +126,8 @@ function sentenceOf(event: RelayEvent): string | undefined {
     case 'steered': {
       const { act, what, count, busy, who, why } = event
       const later = busy === 0 ? '' : `, ${busy} after their attempt`
-      return `${act.padEnd(10)} ${what} by ${who}: ${count} recipients${later}: ${why}`
+      const reason = why === '' ? '' : `: ${why}`
+      return `${act.padEnd(10)} ${what} by ${who}: ${count} ${count === 1 ? 'recipient' : 'recipients'}${later}${reason}`
     }
     case 'suspended': {
       const whom = event.site ?? list(event.lanes)

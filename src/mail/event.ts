@@ -79,6 +79,7 @@ export type RelayEvent =
       readonly kind: 'steered'
       readonly at: number
       readonly act: string
+      /** In words. */
       readonly what: string
       readonly count: number
       readonly busy: number

@@ -54,5 +54,34 @@ export function plainAddress(wish: string): string {
   return wish.slice(0, at + 1) + wish.slice(at + 1).toLowerCase()
 }
 
+/** The filter in words, for the log. */
+export function describeFilter(filter: Filter): string {
+  const words = Object.entries(filter).map(
+    ([name, value]) => `${WORDS[name as keyof Filter]} ${wordOf(name, value)}`,
+  )
+  return words.length === 0 ? 'everything' : words.join(', ')
+}
+
+const WORDS: Readonly<Record<keyof Filter, string>> = {
+  ids: 'id',
+  to: 'to',
+  from: 'from',
+  domain: 'domain',
+  destination: 'destination',
+  queue: 'queue',
+  states: 'state',
+  acceptedBefore: 'accepted before',
+  acceptedAfter: 'accepted after',
+  minAttempts: 'attempts at least',
+  reply: 'reply with',
+}
+
+function wordOf(name: string, value: Filter[keyof Filter]): string {
+  if (name.startsWith('accepted')) return new Date(Number(value)).toISOString()
+  if (!Array.isArray(value)) return value === '' ? '<>' : String(value)
+  const more = value.length > 3 ? ` and ${value.length - 3} more` : ''
+  return `${value.slice(0, 3).join(' ')}${more}`
+}
+
 /** The states that have no end. */
 export const LIVE: readonly State[] = STATES.slice(0, 3)

@@ -127,3 +127,17 @@ test('a note of several mistakes has a line for each on a terminal', async () =>
   expect(first).toMatch(/: 2 mistakes$/)
   expect(rest.map((line) => line.trim())).toEqual(['relay.yaml:1: so', 'relay.yaml:2: \\x1b[31mso'])
 })
+
+test('an act of an operator is a sentence, with a reason where one was given', async () => {
+  const pipe = createPipe()
+  await using log = createLog({ output: pipe, format: 'text' })
+  const act = { kind: 'steered', at: 0, act: 'retry', what: 'id m1', who: 'root' } as const
+  log.report({ ...act, count: 1, busy: 0, why: '' })
+  log.report({ ...act, count: 2, busy: 1, why: 'their outage is over' })
+  await log[Symbol.asyncDispose]()
+  const lines = pipe.texts.join('').trimEnd().split('\n')
+  expect(lines.map((line) => line.slice('00:00:00 '.length))).toEqual([
+    'retry      id m1 by root: 1 recipient',
+    'retry      id m1 by root: 2 recipients, 1 after their attempt: their outage is over',
+  ])
+})

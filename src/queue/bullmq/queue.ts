@@ -6,6 +6,7 @@ import type { Clock } from '../../base/clock.ts'
 import { formatSize } from '../../base/units.ts'
 import type { Destination } from '../../mail/destination.ts'
 import type { Report } from '../../mail/event.ts'
+import { describeFilter } from '../fits.ts'
 import { FreshMail } from '../fresh.ts'
 import { formatScope } from '../holds.ts'
 import { QueueError } from '../port.ts'
@@ -280,7 +281,7 @@ class BullmqQueue implements Queue {
   async steer(act: Act, filter: Filter, by: OperatorAct): Promise<Steered> {
     return this.#steered(
       act,
-      JSON.stringify(filter),
+      describeFilter(filter),
       await this.#steering.steer(act, filter, by),
       by,
     )

@@ -10,6 +10,7 @@ import { formatSize } from '../../base/units.ts'
 import { formatAddress } from '../../mail/address.ts'
 import type { Destination } from '../../mail/destination.ts'
 import type { Report } from '../../mail/event.ts'
+import { describeFilter } from '../fits.ts'
 import { FreshMail } from '../fresh.ts'
 import { createIds, formatId, parseId } from '../ids.ts'
 import { QueueError } from '../port.ts'
@@ -271,7 +272,7 @@ class SqliteQueue implements Queue {
 
   async steer(act: Act, filter: Filter, by: OperatorAct): Promise<Steered> {
     const steered = await this.#pages((cursor) => ['steer', act, filter, by, cursor])
-    return this.#steered(act, JSON.stringify(filter), steered, by)
+    return this.#steered(act, describeFilter(filter), steered, by)
   }
 
   async hold(scope: StandingHold['scope'], by: OperatorAct): Promise<Steered> {
