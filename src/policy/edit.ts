@@ -12,12 +12,16 @@ import { parsePattern } from './patterns.ts'
 import { userName, users } from './users.ts'
 import { parseFile } from './yaml.ts'
 
-/** Rejects when the name is taken, or name, hash or senders are not what users.yaml may hold. */
+/**
+ * Rejects when the name is taken, or name, hash or senders are not what users.yaml may hold.
+ * @param reader the user whom the relay runs as, where it is known
+ */
 export async function addUser(
   folder: string,
   name: string,
   hash: string,
   senders: readonly string[],
+  reader?: number,
 ): Promise<void> {
   const action = `Cannot add the user "${name}"`
   if (userName(name) === undefined)
@@ -26,7 +30,7 @@ export async function addUser(
   const wrong = senders.find((sender) => parsePattern(sender) === undefined)
   if (wrong !== undefined)
     throw new Error(`${action}: sender "${wrong}" should be an address, a domain or '*.' and one`)
-  await edit(folder, (known, document) => {
+  await edit(folder, reader, (known, document) => {
     if (known.has(name))
       throw new Error(`${action}: it is there already, change its password or remove it first`)
     const user = senders.length === 0 ? { password: hash } : { password: hash, senders }
@@ -35,24 +39,30 @@ export async function addUser(
 }
 
 /** The rest of the user stays as it is. Rejects when there is no such user, or the hash is none. */
-export async function changePassword(folder: string, name: string, hash: string): Promise<void> {
+export async function changePassword(
+  folder: string,
+  name: string,
+  hash: string,
+  reader?: number,
+): Promise<void> {
   const action = `Cannot change the password of "${name}"`
   if (parseHash(hash) === undefined) throw new Error(`${action}: it is no argon2id hash`)
-  await edit(folder, (known) => {
+  await edit(folder, reader, (known) => {
     if (!known.has(name)) throw new Error(`${action}: there is no such user`)
     known.setIn([name, 'password'], hash)
   })
 }
 
 /** Rejects when there is no such user. */
-export async function removeUser(folder: string, name: string): Promise<void> {
-  await edit(folder, (known) => {
+export async function removeUser(folder: string, name: string, reader?: number): Promise<void> {
+  await edit(folder, reader, (known) => {
     if (!known.delete(name)) throw new Error(`Cannot remove the user "${name}": there is none`)
   })
 }
 
 async function edit(
   folder: string,
+  reader: number | undefined,
   change: (known: YAMLMap, document: Document) => void,
 ): Promise<void> {
   const path = await realPath(join(folder, 'policies', 'users.yaml'))
@@ -66,7 +76,7 @@ async function edit(
   change(known, document)
   const after = document.toString({ lineWidth: 0, singleQuote: true, flowCollectionPadding: true })
   check(folder, after)
-  await replace(path, after, before)
+  await replace(path, after, before, reader)
 }
 
 function check(folder: string, text: string): void {
@@ -81,12 +91,17 @@ async function realPath(path: string): Promise<string> {
   return realpath(path).catch(() => path)
 }
 
-async function replace(path: string, text: string, before: Stats | undefined): Promise<void> {
+async function replace(
+  path: string,
+  text: string,
+  before: Stats | undefined,
+  reader: number | undefined,
+): Promise<void> {
   // A name that begins with a dot is not read as a policy.
   const part = join(dirname(path), `.${basename(path)}.${process.pid}`)
   try {
-    await writeAndSync(part, text, (before?.mode ?? 0o600) & 0o777)
-    await giveAway(part, before ?? (await stat(dirname(path))))
+    await writeAndSync(part, text, modeOf(before))
+    await giveAway(part, before ?? (await stat(dirname(path))), reader)
     const now = await stat(path).catch(() => undefined)
     if (now?.mtimeMs !== before?.mtimeMs || now?.ino !== before?.ino)
       throw new Error('somebody else changed it meanwhile, try again')
@@ -99,6 +114,14 @@ async function replace(path: string, text: string, before: Stats | undefined): P
   }
 }
 
+// Hashes of passwords are their owner's, and of a group that somebody has chosen: by shutting out all others,
+// or by giving it a file of root's.
+function modeOf(before: Stats | undefined): number {
+  if (before === undefined) return 0o600
+  if ((before.mode & 0o007) === 0) return before.mode & 0o660
+  return before.uid === 0 && before.gid !== 0 ? 0o600 | (before.mode & 0o040) : 0o600
+}
+
 async function writeAndSync(path: string, text: string, mode: number): Promise<void> {
   await using file = await open(path, 'w', 0o600)
   await file.chmod(mode)
@@ -106,7 +129,10 @@ async function writeAndSync(path: string, text: string, mode: number): Promise<v
   await file.sync()
 }
 
-// Root often adds users for a relay that runs as another user, which must be able to read the file.
-async function giveAway(path: string, like: Stats): Promise<void> {
-  if (process.getuid?.() === 0) await chown(path, like.uid, like.gid)
+// Root often adds users for a relay that runs as another user, which must be able to read the file; where that
+// was one of the others, it is the one whose data folder is named.
+async function giveAway(path: string, like: Stats, reader: number | undefined): Promise<void> {
+  if (process.getuid?.() !== 0) return
+  const isOthers = like.uid === 0 && like.gid === 0 && (like.mode & 0o007) !== 0
+  await chown(path, isOthers ? (reader ?? 0) : like.uid, like.gid)
 }

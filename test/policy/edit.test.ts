@@ -105,3 +105,36 @@ test('a file with a mistake is not edited', async () => {
   await using folder = await createFolder({ 'users.yaml': 'ana: { pasword: x }' })
   await expect(addUser(folder.path, 'cy', HASH, [])).rejects.toThrow('users.yaml:1: "pasword"')
 })
+
+test('hashes are written for the owner alone, and for a group that somebody has chosen', async () => {
+  const cases: [before: number, after: number][] = [
+    [0o644, 0o600],
+    [0o666, 0o600],
+    [0o640, 0o640],
+    [0o600, 0o600],
+  ]
+  for (const [before, after] of cases) {
+    await using folder = await createFolder({ 'users.yaml': FILE })
+    const path = folder.pathOf('users.yaml')
+    await chmod(path, before)
+    const mask = process.umask(0)
+    await addUser(folder.path, 'cy', HASH, []).finally(() => process.umask(mask))
+    expect([before, (await stat(path)).mode & 0o777]).toEqual([before, after])
+  }
+})
+
+test.runIf(process.getuid?.() === 0)(
+  'a file that root wrote and all could read is still read by the relay of another user',
+  async () => {
+    await using folder = await createFolder({ 'users.yaml': FILE })
+    const path = folder.pathOf('users.yaml')
+    await chmod(path, 0o644)
+    await addUser(folder.path, 'cy', HASH, [], 1234)
+    const { uid, mode } = await stat(path)
+    expect([uid, mode & 0o777]).toEqual([1234, 0o600])
+    await chown(path, 0, 1235)
+    await chmod(path, 0o644)
+    await removeUser(folder.path, 'cy', 1234)
+    expect((await stat(path)).mode & 0o777).toBe(0o640)
+  },
+)

@@ -3,10 +3,10 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { InvalidArgumentError, type Command } from 'commander'
 import { printable } from '../../base/escape.ts'
+import { makeFolder } from '../../base/folder.ts'
 import { formatSize } from '../../base/units.ts'
 import type { Context } from '../context.ts'
 import { optionOf, readTime } from '../options.ts'
@@ -49,7 +49,7 @@ export function sinkCommands(program: Command, act: Act): void {
 async function runSink(context: Context, options: SinkCommandOptions): Promise<number> {
   const { host, port } = options.listen
   const folder = options.save === undefined ? undefined : resolve(options.save)
-  if (folder !== undefined) await mkdir(folder, { recursive: true })
+  if (folder !== undefined) await makeFolder(folder)
   const report = (event: SinkEvent): void => {
     const file = folder === undefined ? undefined : saveTo(folder, event)
     context.print(options.json === true ? jsonOf(event, file) : textOf(event, file))
@@ -65,7 +65,7 @@ async function runSink(context: Context, options: SinkCommandOptions): Promise<n
 function saveTo(folder: string, event: SinkEvent): string | undefined {
   if (event.kind !== 'taken') return undefined
   const file = join(folder, `${event.at}-${randomUUID().slice(0, 8)}.eml`)
-  writeFileSync(file, event.content)
+  writeFileSync(file, event.content, { mode: 0o600 })
   return file
 }
 

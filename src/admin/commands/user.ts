@@ -2,6 +2,7 @@
 // again; the running relay reads the changed file by itself.
 
 import { randomBytes } from 'node:crypto'
+import { stat } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { printable } from '../../base/escape.ts'
 import { askSecret, readInput } from '../ask.ts'
@@ -60,7 +61,7 @@ async function add(context: Context, name: string, options: AddOptions): Promise
   const password = await passwordOf(context, name, options)
   const hash = await hashOf(password)
   const { addUser } = await import('../../policy/edit.ts')
-  await addUser(await ownConfig(context), name, hash, senders)
+  await addUser(await ownConfig(context), name, hash, senders, await readerOf(context))
   const made = options.generate === true ? password : undefined
   if (options.json === true) context.print(jsonLine({ name, senders, password: made }))
   else context.print(said(name, senders, made))
@@ -80,7 +81,7 @@ async function change(context: Context, name: string, options: PasswordOptions):
   const password = await passwordOf(context, name, options)
   const hash = await hashOf(password)
   const { changePassword } = await import('../../policy/edit.ts')
-  await changePassword(await configWith(context, name), name, hash)
+  await changePassword(await configWith(context, name), name, hash, await readerOf(context))
   const made = options.generate === true ? password : undefined
   if (options.json === true) context.print(jsonLine({ name, password: made }))
   else context.print(`${printable(`Changed the password of "${name}"`)}\n${shown(made)}`)
@@ -147,7 +148,12 @@ async function list(context: Context, options: { json?: true }): Promise<number>
 
 async function remove(context: Context, name: string, options: { json?: true }): Promise<number> {
   const { removeUser } = await import('../../policy/edit.ts')
-  await removeUser(await configWith(context, name), name)
+  await removeUser(await configWith(context, name), name, await readerOf(context))
   context.print(options.json === true ? jsonLine({ name }) : printable(`Removed "${name}"`) + '\n')
   return 0
+}
+
+/** The user whom the relay runs as: the data folder is his. */
+async function readerOf(context: Context): Promise<number | undefined> {
+  return (await stat(context.places().data).catch(() => undefined))?.uid
 }

@@ -1,7 +1,7 @@
 // Large content: a file each, written and synced by the client's thread, so that it never stands
 // in the way of small commits. Once `store` resolves, the file is on disk under its name.
 
-import { mkdir, open, readdir, rm } from 'node:fs/promises'
+import { chmod, mkdir, open, readdir, rm } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 
@@ -29,6 +29,7 @@ export class Content {
 
   async prepare(): Promise<void> {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 })
+    await chmod(this.#folder, 0o700)
   }
 
   async store(id: MessageId, chunks: Chunks): Promise<ContentRef> {

@@ -5,9 +5,16 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
+import { keepPrivate } from '../../base/folder.ts'
+
+/** SQLite's result where somebody else has the lock. */
+const BUSY = 5
+
 /** Throws when another relay has the folder, and says which. */
 export function lockFolder(folder: string, now: number): Disposable {
-  const db = new DatabaseSync(join(folder, 'lock.db'), { timeout: 500 })
+  const path = join(folder, 'lock.db')
+  keepPrivate(path)
+  const db = new DatabaseSync(path, { timeout: 500 })
   try {
     begin(db, folder)
     db.exec('CREATE TABLE IF NOT EXISTS holder (pid INTEGER, host TEXT, since INTEGER)')
@@ -26,6 +33,10 @@ function begin(db: DatabaseSync, folder: string): void {
   try {
     db.exec('BEGIN IMMEDIATE')
   } catch (cause) {
+    if ((cause as { errcode?: number }).errcode !== BUSY)
+      throw new Error(`Cannot use "${join(folder, 'lock.db')}": ${(cause as Error).message}`, {
+        cause,
+      })
     throw new Error(`Cannot use the data folder "${folder}": ${holder(db)} holds it`, { cause })
   }
 }

@@ -15,7 +15,7 @@ import type { Entry, Fact, Filter, MessageId, Page, StandingHold } from '../port
 import type { Suspension, Trace } from '../port.ts'
 import { ENTRY_COLUMNS, entryOf, find, numbersOf } from './find.ts'
 import type { EntryRow, PageWish } from './find.ts'
-import { checkLibrary, checkVersion, FILE, schemaVersion } from './schema.ts'
+import { checkLibrary, checkVersion, FILE, named, schemaVersion } from './schema.ts'
 
 /**
  * Opens the store for reading; refuses the folder of another user. `running`: the relay is sure to
@@ -28,6 +28,14 @@ export function openForReading(folder: string, running = false): DatabaseSync {
   const url = pathToFileURL(path)
   // Without its log nobody writes: SQLite must then not look for one, or it would create it.
   if (!running && !existsSync(`${path}-wal`)) url.search = '?immutable=1'
+  try {
+    return openUrl(url)
+  } catch (error) {
+    throw named(path, error)
+  }
+}
+
+function openUrl(url: URL): DatabaseSync {
   const db = new DatabaseSync(url, { readOnly: true, timeout: 2000 })
   checkLibrary(db)
   db.exec('PRAGMA temp_store = MEMORY')

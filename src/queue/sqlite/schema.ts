@@ -126,3 +126,15 @@ export function checkLibrary(db: DatabaseSync): void {
   if (major * 1_000_000 + minor * 1000 + patch < 3_051_003)
     throw new Error(`SQLite is ${version}, should be at least 3.51.3: use Node 24.15 or newer`)
 }
+
+/** What SQLite says of a file does not name it. */
+export function named(path: string, error: unknown): unknown {
+  const { errcode, message } = error as Error & { errcode?: number }
+  if (errcode === undefined) return error
+  const damaged = errcode === NOT_A_DATABASE || (errcode & 0xff) === CORRUPT
+  const cure = damaged ? '; it is damaged: put a backup in its place, and keep it' : ''
+  return new Error(`Cannot open the queue "${path}": ${message}${cure}`, { cause: error })
+}
+
+const CORRUPT = 11
+const NOT_A_DATABASE = 26

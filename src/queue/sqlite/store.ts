@@ -6,11 +6,12 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
 import type { OperatorAct } from '../port.ts'
+import { keepPrivate, narrow } from '../../base/folder.ts'
 import { restoreChunks } from './chunks.ts'
 import { Lanes } from './lanes.ts'
 import type { ReadyRow, Schedule } from './lanes.ts'
 import { Leases } from './leases.ts'
-import { checkLibrary, FILE, migrate } from './schema.ts'
+import { checkLibrary, FILE, migrate, named } from './schema.ts'
 import { prepareAll } from './statements.ts'
 import type { Statements } from './statements.ts'
 import type { ToldRow } from './wire.ts'
@@ -57,9 +58,7 @@ export class Refusal extends Error {
 
 export function openStore(options: StoreOptions): Store {
   const { folder, now, leaseMilliseconds } = options
-  const db = openDatabase(folder)
-  migrate(db)
-  restoreChunks(db, folder)
+  const db = openSound(folder)
   const undo: (() => void)[] = []
   const sql = prepareAll(db)
   // The schedule reads through the store, whose connection may be replaced.
@@ -81,6 +80,20 @@ export function openStore(options: StoreOptions): Store {
     keepFiles: false,
   }
   return store
+}
+
+function openSound(folder: string): DatabaseSync {
+  const path = join(folder, FILE)
+  keepPrivate(path)
+  for (const companion of ['-wal', '-shm']) narrow(`${path}${companion}`)
+  try {
+    const db = openDatabase(folder)
+    migrate(db)
+    restoreChunks(db, folder)
+    return db
+  } catch (error) {
+    throw named(path, error)
+  }
 }
 
 export function openDatabase(folder: string): DatabaseSync {
