@@ -161,7 +161,9 @@ test('a lane that somebody paused waits, and keeps nobody busy', async () => {
   expect(await queue.take(lease!)).toEqual({ kind: 'idle', until })
   expect(await queue.claim(5)).toEqual([])
   const reason = 'the lane was paused or limited by the means of BullMQ'
-  expect(await queue.suspensions()).toEqual([{ lane: 'far.example', until, reason }])
+  expect(await queue.suspensions()).toEqual([
+    { lane: 'far.example', until, reason, cause: 'other', since: clock.now() },
+  ])
   await lane.resume()
   clock.pass(60_000)
   await takeFrom(queue, lease!)

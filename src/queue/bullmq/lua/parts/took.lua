@@ -27,7 +27,8 @@ local function isStopped(lane)
 end
 
 local function suspendStopped(lane)
-  local stop = { ['until'] = now + STOPPED, reason = 'the lane was paused or limited by the means of BullMQ' }
+  local reason = 'the lane was paused or limited by the means of BullMQ'
+  local stop = { ['until'] = now + STOPPED, reason = reason, cause = 'other', since = now }
   suspend(lane, stop)
   place(lane)
   return now + STOPPED
