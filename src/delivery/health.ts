@@ -1,6 +1,7 @@
 // Who is suspended, for how long, and what the queue and the world are told of it: sites whose hosts
 // cannot be talked to, ways to them that are not open to us, and lanes whose site cannot be looked up.
 
+import { clip } from '../base/clip.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Destination } from '../mail/destination.ts'
 import type { Report } from '../mail/event.ts'
@@ -33,6 +34,8 @@ export interface Met {
 
 /** Lanes in trouble that are remembered; more than this and the oldest begin again at the first step. */
 const REMEMBERED = 100_000
+/** Characters of a reason: it is kept once for each lane. */
+const REASON = 500
 /** A site gets no more connections than it took for so long, in milliseconds. */
 const CEILING = 60_000
 
@@ -125,8 +128,9 @@ export class Health {
   }
 
   /** The lane's site cannot be looked up. */
-  unresolved(lane: Destination, patience: Patience, reason: string): void {
+  unresolved(lane: Destination, patience: Patience, words: string): void {
     const { clock, chance, queue, report } = this.#options
+    const reason = clip(words, REASON)
     const now = clock.now()
     const trouble = this.#lanes.get(lane) ?? new Trouble()
     if (trouble.suspended(now)) return
@@ -183,8 +187,9 @@ export class Health {
     site: Site,
     cause: Cause,
     patience: Patience,
-    reason: string,
+    words: string,
   ): void {
+    const reason = clip(words, REASON)
     const { clock, chance, report, sites } = this.#options
     const now = clock.now()
     if (trouble.suspended(now)) return

@@ -1,6 +1,7 @@
 // The one place where mail can be refused. From what was found, at which stage of the way, and on what
 // kind of way, to the outcome: pure, and temporary wherever it does not recognise what it sees.
 
+import { clip } from '../base/clip.ts'
 import type { Outcome, Scope, Stage } from '../mail/outcome.ts'
 import { classOf } from '../mail/reply.ts'
 import type { Reply } from '../mail/reply.ts'
@@ -16,6 +17,9 @@ export interface View {
   /** Words that refuse us are about this message after all: others have gone through since. */
   readonly aboutMessage?: boolean
 }
+
+/** Characters of our own sentences: they hold names and certificates of strangers. */
+const WORDS = 2000
 
 /** A host that was found by MX. */
 export const BY_MX: View = { named: false, tlsFailed: false }
@@ -80,7 +84,7 @@ function isFinal(stage: Stage, scope: Scope, reply: Reply): boolean {
 
 function judgeLoss(stage: Stage, loss: Loss): Outcome {
   if (stage === 'dot' && loss.kind === 'garbled') return judgeNonsense(loss)
-  const reply = { code: 421, status: statusOfLoss(stage), text: loss.text }
+  const reply = { code: 421, status: statusOfLoss(stage), text: clip(loss.text, WORDS) }
   const kind = stage === 'dot' ? 'unknown' : 'deferred'
   const usual = SCOPE_OF[stage]
   // From MAIL on it may be this message that the server chokes on.
@@ -116,7 +120,13 @@ const NAMES = {
 function judgeName(finding: NameFinding, text: string): Outcome {
   const [code, status] = NAMES[finding]
   const kind = code >= 500 ? 'refused' : 'deferred'
-  return { kind, stage: 'dns', scope: 'site', reply: { code, status, text }, by: 'relay' }
+  return {
+    kind,
+    stage: 'dns',
+    scope: 'site',
+    reply: { code, status, text: clip(text, WORDS) },
+    by: 'relay',
+  }
 }
 
 const UNFIT = {

@@ -115,3 +115,10 @@ for (const [code, status, too] of TOO_MANY) {
     expect(saysTooMany(reply)).toBe(too)
   })
 }
+
+test('our own sentences are cut, whatever strangers put into them', () => {
+  const text = 'x'.repeat(100_000)
+  const lost = judge({ kind: 'loss', stage: 'starttls', loss: { kind: 'failed', text } }, BY_MX)
+  const named = judge({ kind: 'name', finding: 'guarded', text }, BY_MX)
+  expect([lost.reply.text.length, named.reply.text.length]).toEqual([2000, 2000])
+})
