@@ -49,7 +49,9 @@ function fieldsOf(event: RelayEvent): object | undefined {
     }
     case 'suspended': {
       const { lanes, site, until, reason, cause } = event
-      return { time, event: 'suspended', lanes, site, until: iso(until), cause, reason }
+      // A login that is refused waits for a person, and for nobody else.
+      const level = cause === 'login' ? 'error' : undefined
+      return { time, event: 'suspended', level, lanes, site, until: iso(until), cause, reason }
     }
     case 'refused': {
       const { client, user, command, from, to, reply, rule, times } = event
@@ -131,7 +133,8 @@ function sentenceOf(event: RelayEvent): string | undefined {
     }
     case 'suspended': {
       const whom = event.site ?? list(event.lanes)
-      return `suspended  ${whom} until ${timeOfDay(event.until)}: ${event.reason}`
+      const cause = event.cause === 'login' ? ' (error: our login, account or right to relay)' : ''
+      return `suspended  ${whom} until ${timeOfDay(event.until)}${cause}: ${event.reason}`
     }
     case 'refused':
       return `refused    ${event.client}${event.user === undefined ? '' : ` (user ${event.user})`} ${event.command}: ${event.reply}${rule(event.rule)}${alike(event.times)}`
