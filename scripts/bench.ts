@@ -2,6 +2,7 @@
 // where Postfix is installed. Figures of one run compare; those of two machines do not.
 
 import { parseArgs } from 'node:util'
+import { compareBuilds } from './bench/against.ts'
 import { measureAttacks } from './bench/attacks.ts'
 import { measureBacklog } from './bench/backlog.ts'
 import { measureDestinations } from './bench/destinations.ts'
@@ -18,14 +19,21 @@ const SCENARIOS = {
   'redis-backlog': (messages: number) => measureRedisBacklog(messages),
   latency: (messages: number) => measureLatency(messages),
   attacks: () => measureAttacks(values.only),
+  against: (messages: number) => compareBuilds(values.tree, messages),
   start: () => measureStart([100_000, 1_000_000]),
 } as const
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { messages: { type: 'string', default: '10000' }, only: { type: 'string' } },
+  options: {
+    messages: { type: 'string', default: '10000' },
+    only: { type: 'string' },
+    tree: { type: 'string' },
+  },
 })
-const names = positionals.length > 0 ? positionals : Object.keys(SCENARIOS)
+// The other build has to be named.
+const usual = Object.keys(SCENARIOS).filter((name) => name !== 'against')
+const names = positionals.length > 0 ? positionals : usual
 for (const name of names) {
   const scenario = SCENARIOS[name as keyof typeof SCENARIOS]
   if (scenario === undefined)

@@ -45,7 +45,7 @@ export async function compareRedisRates(messages: number): Promise<void> {
 }
 
 /** What is measured: where mail goes in, and what it costs. */
-interface Measured extends AsyncDisposable {
+export interface Measured extends AsyncDisposable {
   readonly port: number
   /** CPU seconds so far, by what uses them. */
   cpu(): Promise<Readonly<Record<string, number>>>
@@ -55,12 +55,12 @@ interface Measured extends AsyncDisposable {
 
 type Start = (options: RelayOptions) => Promise<Measured>
 
-async function embedded(options: RelayOptions): Promise<Measured> {
+export async function embedded(options: RelayOptions): Promise<Measured> {
   const relay = await startRelay(options)
   return { ...relay, cpu: async () => ({ waypost: relay.cpu() }) }
 }
 
-async function together(options: RelayOptions): Promise<Measured> {
+export async function together(options: RelayOptions): Promise<Measured> {
   return onRedis(options, ['listen,deliver,admin'])
 }
 

@@ -10,6 +10,8 @@ import { end, freePort, listening, openFolder, type Folder, type Server } from '
 export type Signing = 'none' | 'rsa' | 'dual'
 
 export interface RelayOptions {
+  /** The checkout whose relay it is, with its packages; absent: this one. */
+  readonly tree?: string
   /** The next hop of all mail, or `undefined` for delivery by MX. */
   readonly hop?: number
   readonly signing?: Signing
@@ -44,7 +46,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const [port, admin] = [await freePort(), await freePort()]
   const tlsPort = options.tls === true ? await freePort() : undefined
   const data = options.data ?? join(folder.path, 'data')
-  const child = spawn('scripts/waypost.js', ['start'], {
+  const child = spawn(join(options.tree ?? '.', 'scripts/waypost.js'), ['start'], {
     stdio: ['ignore', options.log === undefined ? 'ignore' : openSync(options.log, 'w'), 'inherit'],
     env: {
       ...process.env,
