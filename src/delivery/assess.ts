@@ -29,7 +29,7 @@ export function assess(
   weigh: (outcome: Outcome) => Weighed,
 ): Assessed {
   const outcomes = judgeAll(found, view)
-  const words = [...outcomes.values()].find((outcome) => isByWords(outcome, view))
+  const words = view.named ? find(outcomes, (outcome) => isByWords(outcome, view)) : undefined
   if (words === undefined) return withTrouble(outcomes)
   const weighed = isMet(words, outcomes, later) ? weigh(words) : 'message'
   if (weighed === 'message') return withTrouble(judgeAll(found, { ...view, aboutMessage: true }))
@@ -38,12 +38,29 @@ export function assess(
     : { outcomes, askAgain: true }
 }
 
+// What many recipients have in common, the reply to the dot as a rule, is judged once.
 function judgeAll(found: ReadonlyMap<number, Found>, view: View): Map<number, Outcome> {
-  return new Map([...found].map(([n, one]) => [n, judge(one, view)]))
+  const outcomes = new Map<number, Outcome>()
+  let last: Found | undefined
+  let judged: Outcome | undefined
+  for (const [n, one] of found) {
+    if (one !== last || judged === undefined) judged = judge(one, view)
+    last = one
+    outcomes.set(n, judged)
+  }
+  return outcomes
+}
+
+function find(
+  outcomes: ReadonlyMap<number, Outcome>,
+  is: (outcome: Outcome) => boolean,
+): Outcome | undefined {
+  for (const outcome of outcomes.values()) if (is(outcome)) return outcome
+  return undefined
 }
 
 function withTrouble(outcomes: Map<number, Outcome>): Assessed {
-  const trouble = [...outcomes.values()].find(isTrouble)
+  const trouble = find(outcomes, isTrouble)
   return trouble === undefined ? { outcomes } : { outcomes, trouble }
 }
 

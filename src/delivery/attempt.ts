@@ -5,13 +5,13 @@ import { pause } from '../base/clock.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Report } from '../mail/event.ts'
 import { formatPath } from '../mail/address.ts'
-import type { Cause, Outcome } from '../mail/outcome.ts'
-import { formatReply } from '../mail/reply.ts'
+import type { Outcome } from '../mail/outcome.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Delivery } from '../queue/port.ts'
-import { assess, ofConnection, wordsOf } from './assess.ts'
+import { assess, ofConnection } from './assess.ts'
 import type { Assessed } from './assess.ts'
-import type { Health, Met } from './health.ts'
+import type { Patience } from './back-off.ts'
+import type { Health } from './health.ts'
 import type { Notices } from './notices.ts'
 import type { Connection, Transaction, TransactionResult } from './parts.ts'
 import { patienceOf, timeAfter } from './plan.ts'
@@ -19,12 +19,12 @@ import type { Plan } from './plan.ts'
 import type { Prepared } from './prepare.ts'
 import { callKey, reach } from './reach.ts'
 import type { Call, ReachOptions, Reached } from './reach.ts'
-import { isTooManyAtOnce } from './replies.ts'
 import type { ToSettle } from './settle.ts'
 import { all, attempted, ended, factOf, moved, troubled, untried } from './settlements.ts'
 import type { Slot } from './site.ts'
 import type { Sites } from './sites.ts'
 import type { Way } from './way.ts'
+import { Witness } from './witness.ts'
 
 export interface AttemptOptions extends ReachOptions {
   readonly sites: Sites
@@ -68,7 +68,8 @@ export class Attempt {
   #delivery: Delivery
   #mayEnd: () => boolean
   #startedAt: number
-  #moment: number
+  readonly #way: Way
+  readonly #witness: Witness
   #notes: string[] = []
   #signed = ''
   /** We ourselves kept it from ending. */
@@ -87,7 +88,9 @@ export class Attempt {
     this.#delivery = delivery
     this.#mayEnd = mayEnd
     this.#startedAt = options.clock.now()
-    this.#moment = options.health.moment()
+    this.#way = slot.site.way(callKey(call))
+    const patience = (): Patience => patienceOf(delivery, options.policy())
+    this.#witness = new Witness(options.health, delivery.id, { slot, way: this.#way }, patience)
   }
 
   async make(preparing: Prepared | Promise<Prepared>): Promise<Made> {
@@ -165,7 +168,7 @@ export class Attempt {
     const { clock, signal } = this.#options
     const { site } = this.#slot
     const before = clock.now()
-    const { trouble } = this.#way()
+    const { trouble } = this.#way
     const tlsAnew = trouble.probing && trouble.cause === 'tls'
     const call = tlsAnew ? { ...this.#call, tlsAnew } : this.#call
     const reached = await reach(this.#options, site, call, this.#delivery.last, signal)
@@ -201,7 +204,7 @@ export class Attempt {
       const outcomes = all(plan.recipients, outcome)
       return this.#owed(attempted(this.#delivery, outcomes, attempt, this.#terms(plan), plan))
     }
-    this.#suffer(outcome, 'login')
+    this.#witness.tellTrouble(outcome, 'login')
     return { settlement: troubled(this.#delivery, outcome, attempt, now), goOn: false }
   }
 
@@ -215,7 +218,7 @@ export class Attempt {
     const ours = this.#stopped || signal.aborted
     const assessed = this.#assess(connection, result)
     if (result.connection === 'lost' || assessed.askAgain === true) void sites.retire(this.#slot)
-    if (!ours) this.#learnOfSite(result, assessed, fact.tlsFailed === undefined ? 'login' : 'tls')
+    if (!ours) this.#witness.tell(result, assessed, fact.tlsFailed === undefined ? 'login' : 'tls')
     const outcomes = ours ? withoutDeferred(assessed.outcomes) : assessed.outcomes
     const terms = { ...this.#terms(plan), ...this.#askedAgain(assessed, now) }
     const settlement = attempted(this.#delivery, outcomes, attempt, terms, plan)
@@ -227,28 +230,9 @@ export class Attempt {
     const { id, envelope } = this.#delivery
     const view = { named: this.#call.route.kind === 'hop', tlsFailed: fact.tlsFailed !== undefined }
     const assessed = assess(result, view, ({ stage }) =>
-      this.#way().weigh(id, formatPath(envelope.sender), stage),
+      this.#way.weigh(id, formatPath(envelope.sender), stage),
     )
-    return assessed.trouble === undefined ? this.#putOff(assessed) : assessed
-  }
-
-  // One message that is put off at MAIL may have itself to thank for it; several in a row have not.
-  #putOff(assessed: Assessed): Assessed {
-    const { health } = this.#options
-    const { outcomes } = assessed
-    const first = firstOf(outcomes)
-    if (first?.kind !== 'deferred' || first.stage !== 'mail' || first.by !== 'server')
-      return assessed
-    // What is said of the sender's address is said of nobody else.
-    if (first.reply.status?.[2] === '1') return assessed
-    const met = this.#met(first)
-    if (!health.putOff(met, this.#delivery.id, wordsOf(first))) return assessed
-    const trouble = { ...first, scope: 'site' } as const
-    return {
-      outcomes: new Map([...outcomes.keys()].map((n) => [n, trouble])),
-      trouble,
-      isAlike: true,
-    }
+    return assessed.trouble === undefined ? this.#witness.putOff(assessed) : assessed
   }
 
   // Where words alone speak of all, another message should show whether they do.
@@ -256,47 +240,8 @@ export class Attempt {
     if (askAgain === true) return { untriedUntil: now + ASK_AGAIN }
     if (trouble === undefined || (isByWords !== true && isAlike !== true)) return {}
     const { site } = this.#slot
-    const { until } = trouble.scope === 'way' ? this.#way().trouble : site.trouble
+    const { until } = trouble.scope === 'way' ? this.#way.trouble : site.trouble
     return { untriedUntil: Math.max(now, until) + BEHIND }
-  }
-
-  #learnOfSite(result: TransactionResult, { outcomes, trouble }: Assessed, barred: Cause): void {
-    const { health } = this.#options
-    const { site } = this.#slot
-    const way = this.#way()
-    const all = [...outcomes.values()]
-    if (all.some(({ kind }) => kind === 'delivered')) health.took(site, way)
-    if (trouble !== undefined) return this.#suffer(trouble, barred)
-    const loss = all.find(({ kind }) => kind === 'deferred' || kind === 'unknown')
-    // What arrived, or was refused, before the server left shows that the site works.
-    const isStrike = result.connection === 'lost' && loss !== undefined && result.later.length === 0
-    if (isStrike) health.lost(this.#met(loss), this.#delivery.id)
-    else health.well(site, way, this.#moment)
-  }
-
-  #suffer(outcome: Outcome, barred: Cause): void {
-    const { health } = this.#options
-    const { site } = this.#slot
-    const met = this.#met(outcome)
-    const isTooMany = isTooManyAtOnce(outcome.reply)
-    if (isBeforeMail(outcome)) {
-      site.fail(this.#slot)
-      if (outcome.scope === 'site' || isTooMany) health.unreachable(met)
-      else health.barred(met, outcome.stage === 'auth' ? 'login' : 'tls')
-    } else if (outcome.scope === 'way') {
-      health.well(site, undefined, this.#moment)
-      health.barred(met, barred)
-    } else if (isTooMany) health.tooMany(met)
-    else health.tooFast(met)
-  }
-
-  #met(outcome: Outcome): Met {
-    const patience = patienceOf(this.#delivery, this.#options.policy())
-    return { site: this.#slot.site, way: this.#way(), patience, reason: formatReply(outcome.reply) }
-  }
-
-  #way(): Way {
-    return this.#slot.site.way(callKey(this.#call))
   }
 
   #transaction({ content, prefix }: Prepared, plan: ToSend, width: number): Transaction {
@@ -361,15 +306,6 @@ const BROKEN: Outcome = {
   scope: 'message',
   reply: { code: 451, status: '4.3.0', text: 'The relay could not send it; its log says why' },
   by: 'relay',
-}
-
-function isBeforeMail({ stage }: Outcome): boolean {
-  return stage !== 'mail' && stage !== 'rcpt' && stage !== 'data' && stage !== 'dot'
-}
-
-function firstOf(outcomes: ReadonlyMap<number, Outcome>): Outcome | undefined {
-  for (const outcome of outcomes.values()) return outcome
-  return undefined
 }
 
 // Where we stopped it ourselves nothing is known of the server: those recipients were not tried.

@@ -269,9 +269,9 @@ export class Exchange implements Listener {
   }
 
   #findRest(found: Found): void {
-    const later = new Set(this.#later)
+    const later = this.#later.length === 0 ? undefined : new Set(this.#later)
     for (const { n } of this.#transaction.recipients)
-      if (!this.#found.has(n) && !later.has(n)) this.#found.set(n, found)
+      if (!this.#found.has(n) && later?.has(n) !== true) this.#found.set(n, found)
   }
 
   #endAtLimit(): void {

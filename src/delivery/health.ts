@@ -203,12 +203,10 @@ export class Health {
   }
 
   #over(trouble: Trouble, site: Site, since: number): void {
-    const waited = trouble.probing
-    if (waited && since < trouble.metAt) return
+    if (!trouble.probing || since < trouble.metAt) return
     const isEarly = this.#options.clock.now() < trouble.until
     const lanes = [...trouble.told.keys()]
     trouble.over()
-    if (!waited) return
     trouble.told.clear()
     if (isEarly) this.#note(this.#options.queue.suspend(lanes, site.name, 0, ''))
     this.#options.sites.serve(site)

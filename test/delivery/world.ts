@@ -58,6 +58,8 @@ export interface World extends AsyncDisposable {
   pass(milliseconds: number): void
   /** Resolves when it holds; rejects after some seconds. */
   until(holds: () => boolean | Promise<boolean>): Promise<void>
+  /** Resolves when nothing is under way: time may leap then without a server being late. */
+  quiet(): Promise<void>
   /** Lets seconds pass until it holds: for what looks anew every second. */
   passUntil(holds: () => boolean): Promise<void>
   /** Events of one kind. */
@@ -126,6 +128,7 @@ export async function startWorld(given: Given = {}): Promise<World> {
     send: (mail) => accept(queue, policy, clock, mail),
     pass: (milliseconds) => clock.pass(milliseconds),
     until,
+    quiet: () => until(() => isQuiet(queue)),
     passUntil: (holds) =>
       until(() => {
         clock.pass(1000)
@@ -152,6 +155,10 @@ async function end(delivery: DeliveryPart, clock: ManualClock): Promise<void> {
   const passing = setInterval(() => clock.pass(100), 5)
   await delivery.close(1000)
   clearInterval(passing)
+}
+
+async function isQuiet(queue: Queue): Promise<boolean> {
+  return (await queue.counts('state')).every(({ key }) => key !== 'sending')
 }
 
 async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
