@@ -5,7 +5,6 @@ import { printable } from '../../base/escape.ts'
 import { formatDuration } from '../../base/units.ts'
 import { formatAddress, parseAddress, type Address } from '../../mail/address.ts'
 import type { Route } from '../../mail/destination.ts'
-import { loadPolicy } from '../../policy/load.ts'
 import { CommandError, type Context } from '../context.ts'
 import { jsonLine } from '../plain.ts'
 import { command, type Act } from '../program.ts'
@@ -28,6 +27,7 @@ async function showRoute(
   const sender = from === '<>' || from === '' ? undefined : readAddress(from)
   const recipient = readAddress(to)
   const { config } = context.places()
+  const { loadPolicy } = await import('../../policy/load.ts')
   const policy = await loadPolicy(config, context.environment)
   const routing = policy.route(recipient, sender)
   if (routing === undefined)
