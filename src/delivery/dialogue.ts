@@ -148,9 +148,17 @@ export class Dialogue {
     this.#lose('stopped', text)
   }
 
-  /** QUIT where the server still listens, then the end; resolves as `closed` does. */
+  /**
+   * QUIT where the server still listens, then the end; resolves as `closed` does. Our side ends behind QUIT,
+   * and the reply is waited for all the same (RFC 5321 4.1.1.10): Exim keeps its 221 back until it sees the
+   * end, or for 200 ms, and counts the connection as long.
+   */
   async quit(): Promise<void> {
-    if (this.quiet) await this.ask('QUIT\r\n', 'quit')
+    if (this.quiet) {
+      const asked = this.ask('QUIT\r\n', 'quit')
+      this.#socket.end()
+      await asked
+    }
     this.stop('We ended the connection')
     await this.closed
   }

@@ -524,6 +524,13 @@ test('an address in UTF-8 goes out where SMTPUTF8 is offered', async () => {
   connection.destroy()
 })
 
+test('our side ends behind QUIT, so that a server which waits for that need not', async () => {
+  await using mx = await startMx({ QUIT: silence })
+  const connection = await callTo(mx, { quit: 600_000 })
+  await connection.quit()
+  expect(mx.heard.at(-1)).toBe('QUIT')
+})
+
 test('QUIT does not wait for a server that does not answer it', async () => {
   await using mx = await startMx({ QUIT: silence })
   const connection = await callTo(mx, { quit: 30 })
