@@ -54,8 +54,8 @@ interface Asked {
 
 /** So soon after we ended a connection a refusal before MAIL may be the echo of that, in milliseconds. */
 const ECHOES = 2000
-/** How long it is waited for the echo to go, one time and another. */
-const ECHO = [100, 1000]
+/** How long it is waited for the echo to go, each time: sendmail takes up to 10 ms, when it has the time. */
+const ECHO = [20, 100, 1000]
 /** When it is not known whom a refusal is about, the message is asked for again after this. */
 const ASK_AGAIN = 60_000
 /** After a trouble of all, others of its lane go before the one that met it. */

@@ -225,6 +225,38 @@ test('a server that still counts the connection we ended is asked again, and not
   expect(new Set(attempts(world))).toEqual(new Set([1]))
 })
 
+test('the echo of a connection that we ended costs no more than it lasts', async () => {
+  const shaping = '- { default: true, connections: 1, messages-per-connection: 5 }\n'
+  await using world = await startWorld({ files: { 'policies/shaping.yaml': shaping } })
+  let hasEcho = false
+  let waits = false
+  await world.mx(
+    {
+      greeting: () => {
+        waits = hasEcho
+        hasEcho = false
+        return waits ? '421 4.3.2 Too many open connections.' : '220 ready'
+      },
+      QUIT: () => {
+        hasEcho = true
+        return { last: '221 2.0.0 bye' }
+      },
+    },
+    'far.example',
+  )
+  for (let n = 0; n < 20; n++) await world.send({ to: [`u${n}@far.example`] })
+  let passed = 0
+  const passing = setInterval(() => {
+    if (!waits) return
+    world.pass(5)
+    passed += 5
+  }, 10)
+  await world.until(() => world.told('ended').length === 20)
+  clearInterval(passing)
+  expect(passed).toBeGreaterThan(0)
+  expect(passed).toBeLessThan(200) // three echoes
+})
+
 test('urgent mail does not expire untried while its way is open again', async () => {
   const urgent = 'priority: 1\nretry: [1s]\ngive-up-after: 12s\n'
   await using world = await startWorld({ files: { 'queues/urgent.yaml': urgent } })
