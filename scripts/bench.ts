@@ -7,6 +7,7 @@ import { measureAttacks } from './bench/attacks.ts'
 import { measureBacklog } from './bench/backlog.ts'
 import { measureDestinations } from './bench/destinations.ts'
 import { measureLatency } from './bench/latency.ts'
+import { measureLimits } from './bench/limits.ts'
 import { compareRates, compareRedisRates } from './bench/rates.ts'
 import { measureRedisBacklog } from './bench/redis-backlog.ts'
 import { measureStart } from './bench/start.ts'
@@ -18,6 +19,7 @@ const SCENARIOS = {
   backlog: (messages: number) => measureBacklog(messages),
   'redis-backlog': (messages: number) => measureRedisBacklog(messages),
   latency: (messages: number) => measureLatency(messages),
+  limits: () => measureLimits(values.only),
   attacks: () => measureAttacks(values.only),
   against: (messages: number) => compareBuilds(values.tree, messages),
   start: () => measureStart([100_000, 1_000_000]),

@@ -80,17 +80,30 @@ export interface Server extends AsyncDisposable {
   readonly port: number
 }
 
-/** A private Postfix with its defaults that sends everything to the sink; with OpenDKIM when `sign` is set. */
-export async function startPostfix(sinkPort: number, sign: boolean): Promise<Server> {
+export interface Postfix extends Server {
+  /** The file of its log. */
+  readonly log: string
+}
+
+/**
+ * A private Postfix with its defaults that sends everything to the sink; with OpenDKIM when `sign` is set.
+ * @param lines more of main.cf, which win
+ */
+export async function startPostfix(
+  sinkPort: number,
+  sign: boolean,
+  lines: readonly string[] = [],
+): Promise<Postfix> {
   const folder = await openFolder()
   const port = await freePort()
   const milter = sign ? await startOpenDkim(folder.path) : undefined
   const etc = join(folder.path, 'etc')
-  writeConfiguration(folder.path, port, sinkPort, milter?.port)
+  writeConfiguration(folder.path, port, sinkPort, lines, milter?.port)
   postfix(etc, 'start')
   await listening(port)
   return {
     port,
+    log: join(folder.path, 'postfix.log'),
     async [Symbol.asyncDispose]() {
       postfix(etc, 'stop')
       await milter?.[Symbol.asyncDispose]()
@@ -99,14 +112,20 @@ export async function startPostfix(sinkPort: number, sign: boolean): Promise<Ser
   }
 }
 
-function writeConfiguration(folder: string, port: number, sink: number, milter?: number): void {
+function writeConfiguration(
+  folder: string,
+  port: number,
+  sink: number,
+  more: readonly string[],
+  milter?: number,
+): void {
   for (const name of ['etc', 'queue', 'data']) mkdirSync(join(folder, name))
   spawnSync('chown', ['postfix', join(folder, 'data')])
   const master = readFileSync('/usr/share/postfix/master.cf.dist', 'utf8')
     .replace(/^smtp( +)inet/m, `127.0.0.1:${port} inet`)
     .replaceAll(/^([a-z0-9:.]+ +(?:inet|unix|fifo) +[-n] +[-yn?]+ +)y/gm, '$1n')
   writeFileSync(join(folder, 'etc', 'master.cf'), master)
-  const lines = [
+  const usual = [
     'compatibility_level = 3.6',
     `queue_directory = ${folder}/queue`,
     `data_directory = ${folder}/data`,
@@ -124,7 +143,14 @@ function writeConfiguration(folder: string, port: number, sink: number, milter?:
     `maillog_file = ${folder}/postfix.log`,
     ...(milter === undefined ? [] : [`smtpd_milters = inet:127.0.0.1:${milter}`]),
   ]
+  // Of a name that comes twice Postfix takes the last, with a warning.
+  const names = new Set(more.map(nameOf))
+  const lines = [...usual.filter((line) => !names.has(nameOf(line))), ...more]
   writeFileSync(join(folder, 'etc', 'main.cf'), `${lines.join('\n')}\n`)
+}
+
+function nameOf(line: string): string {
+  return line.split('=')[0]!.trim()
 }
 
 function postfix(etc: string, verb: 'start' | 'stop'): void {

@@ -9,7 +9,8 @@ export interface Plan {
   readonly messages: number
   readonly sessions: number
   readonly bytes: number
-  readonly recipient: (n: number) => string
+  /** Of message n: one, or several. */
+  readonly recipient: (n: number) => string | readonly string[]
   /** Messages a second in all; absent: as fast as it goes. */
   readonly pace?: number
 }
@@ -25,7 +26,8 @@ export async function send(port: number, plan: Plan): Promise<Float64Array> {
     for (let n = next++; n < plan.messages; n = next++) {
       if (plan.pace !== undefined)
         await wait(Math.max(0, start + (n * 1000) / plan.pace - performance.now()))
-      await line.ask(`MAIL FROM:<sender@app.test>\r\nRCPT TO:<${plan.recipient(n)}>\r\nDATA\r\n`, 3)
+      const to = [plan.recipient(n)].flat().map((one) => `RCPT TO:<${one}>\r\n`)
+      await line.ask(`MAIL FROM:<sender@app.test>\r\n${to.join('')}DATA\r\n`, to.length + 2)
       await line.ask(`From: sender@app.test\r\nX-Number: ${n}\r\n${body}`, 1)
       accepted[n] = performance.now()
     }
