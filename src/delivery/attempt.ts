@@ -68,6 +68,7 @@ export class Attempt {
   #delivery: Delivery
   #mayEnd: () => boolean
   #startedAt: number
+  readonly #key: string
   readonly #way: Way
   readonly #witness: Witness
   #notes: string[] = []
@@ -88,7 +89,8 @@ export class Attempt {
     this.#delivery = delivery
     this.#mayEnd = mayEnd
     this.#startedAt = options.clock.now()
-    this.#way = slot.site.way(callKey(call))
+    this.#key = callKey(call)
+    this.#way = slot.site.way(this.#key)
     const patience = (): Patience => patienceOf(delivery, options.policy())
     this.#witness = new Witness(options.health, delivery.id, { slot, way: this.#way }, patience)
   }
@@ -146,13 +148,12 @@ export class Attempt {
   async #connection(): Promise<Reached> {
     const { sites } = this.#options
     const { connection } = this.#slot
-    const key = callKey(this.#call)
     if (connection !== undefined) {
-      if (this.#slot.key === key && this.#fits(connection))
+      if (this.#slot.key === this.#key && this.#fits(connection))
         return { kind: 'connected', connection, notes: [] }
       await sites.retire(this.#slot)
     }
-    this.#slot.key = key
+    this.#slot.key = this.#key
     let reached = await this.#reach()
     for (const wait of ECHO) {
       if (!this.#isEcho(reached)) break
