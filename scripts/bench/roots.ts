@@ -73,7 +73,17 @@ async function fetched({ packages }: Unpacked, cache: string): Promise<string> {
 
 async function unpack(path: string, { programs, users }: Unpacked, debs: string): Promise<void> {
   for (const deb of await readdir(debs)) await run('dpkg-deb', ['-x', join(debs, deb), path])
-  for (const folder of ['dev', 'etc', 'tmp', 'run', 'var/run', 'var/log', 'var/mail', 'var/spool'])
+  for (const folder of [
+    'dev',
+    'etc',
+    'tmp',
+    'run',
+    'var/run',
+    'var/log',
+    'var/mail',
+    'var/spool',
+    'usr/lib',
+  ])
     mkdirSync(join(path, folder), { recursive: true })
   await run('chmod', ['1777', join(path, 'tmp')])
   await run('mknod', ['-m', '666', join(path, 'dev/null'), 'c', '1', '3'])
