@@ -131,10 +131,12 @@ for (const [what, offers, more, left, gone] of SMALLER)
     const bounce = await arrived(near)
     expect(bounce.content.toString()).toMatch(left)
     expect(bounce.content.toString()).not.toContain(gone)
-    const notices = await relay.real.queue.find({ from: '<>' }, { limit: 5 })
-    const states = notices.entries.map(({ state }) => state)
-    expect(states.filter((state) => state === 'delivered')).toHaveLength(1)
-    const first = notices.entries.find(({ state }) => state === 'bounced')!
+    const notices = async () => (await relay.real.queue.find({ from: '<>' }, { limit: 5 })).entries
+    const isThere = (entries: readonly { state: string }[]): number =>
+      entries.filter(({ state }) => state === 'delivered').length
+    // It has arrived before that is written.
+    await expect.poll(async () => isThere(await notices()), { timeout: 10_000 }).toBe(1)
+    const first = (await notices()).find(({ state }) => state === 'bounced')!
     const trace = await relay.real.queue.trace(first.id)
     expect(JSON.stringify(trace!.facts)).toMatch(
       /sent again with (the header alone|nothing of the message): N/,
