@@ -104,7 +104,9 @@ const OFFERS = ['PIPELINING', 'SIZE 52428800', '8BITMIME', 'SMTPUTF8', 'DSN', 'E
 
 export async function startMx(script: Script = {}, place: Place = {}): Promise<Mx> {
   const world = new World(script)
-  const server = createServer({ noDelay: true }, (socket) => world.admit(socket))
+  const server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) =>
+    world.admit(socket),
+  )
   const address = await listen(server, place)
   const { port } = server.address() as { port: number }
   return {
@@ -234,6 +236,8 @@ class Talk {
   #busy = false
   #done = false
   #early = false
+  /** The client has ended its side. */
+  #left = false
   #mail: string[] = []
   #to: string[] = []
   #loginSteps = 0
@@ -251,6 +255,11 @@ class Talk {
   }
 
   #listen(socket: Socket): void {
+    // Who ends behind a command is still answered.
+    socket.on('end', () => {
+      this.#left = true
+      if (!this.#busy) socket.end()
+    })
     socket.on('data', (chunk: Buffer) => {
       this.#world.reads++
       this.#input = this.#input.length === 0 ? chunk : Buffer.concat([this.#input, chunk])
@@ -267,6 +276,7 @@ class Talk {
       if (!went) break
     }
     this.#busy = false
+    if (this.#left) this.#socket.end()
   }
 
   async #readCommand(): Promise<boolean> {
