@@ -76,7 +76,7 @@ const SIGN: [text: string, sign: unknown][] = [
   ['via: { host: hop.example }, sign: [s2026]', ['s2026']],
 ]
 for (const [text, sign] of SIGN) {
-  test(`a rule of { ${text} } asks for the keys ${String(sign ?? 'all')}`, async () => {
+  test(`a rule of { ${text} } asks for the keys ${JSON.stringify(sign ?? 'all')}`, async () => {
     const pair = generateKeyPairSync('ed25519')
     const policy = await policyOf({
       'routing.yaml': `- { ${text} }`,
