@@ -119,8 +119,8 @@ export const TABLE = {
   dns: row(
     'WAYPOST_DNS',
     '',
-    values.readServer,
-    'The resolver, host:port; default: those of the system',
+    values.readResolver,
+    'The resolvers, host:port, comma-separated; default: those of the system',
   ),
   mxRefuse: row(
     'WAYPOST_MX_REFUSE',

@@ -2,8 +2,8 @@
 
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
-import { ipVersion } from './base/network.ts'
 import { parseDuration, parseSize } from './base/units.ts'
+import { readServers } from './dns/servers.ts'
 import { parseAddress, type Address } from './mail/address.ts'
 import { readAddress, type RedisAddress } from './queue/bullmq/address.ts'
 import { readBucket, type BucketAddress } from './queue/bullmq/s3/address.ts'
@@ -72,12 +72,10 @@ export function readPath(text: string): string | undefined {
   return text === '' ? undefined : resolve(text)
 }
 
-export function readServer(text: string): string | undefined {
+/** As it was written, for whoever asks. */
+export function readResolver(text: string): string | undefined {
   if (text === '') return undefined
-  if (ipVersion(text) !== 0) return ipVersion(text) === 6 ? `[${text}]:53` : `${text}:53`
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+)):(\d{1,5})$/.exec(text)
-  if (match === null || ipVersion(match[1] ?? match[2]!) === 0)
-    throw new Error(`"${text}" is no resolver, write its address and port such as 127.0.0.1:53`)
+  readServers(text)
   return text
 }
 

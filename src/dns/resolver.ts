@@ -14,6 +14,7 @@ import { ask } from './question.ts'
 import type { RecordType } from './records.ts'
 import { readServers } from './servers.ts'
 import type { NameServer } from './servers.ts'
+import { systemServers } from './system.ts'
 
 export interface Resolver {
   query<Type extends RecordType>(type: Type, name: string): Promise<Answer<Type>>
@@ -37,7 +38,8 @@ const ALIASES = 8
 const AT_ONCE = 200
 
 export function createResolver(options: ResolverOptions): Resolver {
-  const servers = readServers(options.server)
+  const { server } = options
+  const servers = server === undefined ? systemServers() : readServers(server)
   const asker = new Asker(servers, options.clock, options.patience ?? PATIENCE)
   return {
     query: <Type extends RecordType>(type: Type, name: string) =>

@@ -1,10 +1,12 @@
-// Names asked of the system, as `ping` does: its hosts file, its search domains. Only for names that
-// an operator wrote. The system asks on one of the few threads that also sign, and may take long: so
-// it is asked one thing at a time, and remembered.
+// What the system knows: its name servers, and names asked of it as `ping` does (its hosts file, its
+// search domains), only those that an operator wrote. The system asks on one of the few threads that
+// also sign, and may take long: so it is asked one thing at a time, and remembered.
 
+import { getServers } from 'node:dns'
 import { lookup } from 'node:dns/promises'
 import type { Clock } from '../base/clock.ts'
 import { Semaphore } from '../base/semaphore.ts'
+import { parseServer, type NameServer } from './servers.ts'
 
 /** The addresses that the system knows, none where it knows nothing or takes too long. */
 export type SystemLookup = (name: string) => Promise<readonly string[]>
@@ -45,4 +47,13 @@ export function createSystemLookup(clock: Clock, ask: SystemLookup = askSystem):
 async function askSystem(name: string): Promise<string[]> {
   const found = await lookup(name, { all: true })
   return found.map(({ address }) => address)
+}
+
+const SERVERS = 3
+
+/** Those that can be read. */
+export function systemServers(): NameServer[] {
+  const servers = getServers().map((part) => parseServer(part))
+  const known = servers.filter((server) => server !== undefined).slice(0, SERVERS)
+  return known.length === 0 ? [{ host: '127.0.0.1', port: 53 }] : known
 }

@@ -117,23 +117,3 @@ test.for(['', 'a..example', `${'x'.repeat(64)}.example`, 'x.'.repeat(140)])(
     expect(dns.asked).toEqual([])
   },
 )
-
-test.for([
-  '127.0.0.1:5353',
-  '[::1]:53',
-  '::1',
-  'fe80::1%lo',
-  '2001:db8::5',
-  '[2001:db8::5]',
-  'dns.internal.test:53',
-  '192.0.2.1',
-])('%s is a name server', (server) => {
-  expect(() => resolverOf(server)).not.toThrow()
-})
-
-test.for(['127.0.0.1:0', 'a b', 'x:99999', '[::1', '::1::', 'a:b:c', '[far]:53'])(
-  '"%s" is no name server',
-  (server) => {
-    expect(() => resolverOf(server)).toThrow(`Cannot read name server "${server}": want host:port`)
-  },
-)
