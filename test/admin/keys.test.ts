@@ -133,6 +133,21 @@ test('a resolver that does not answer is not taken for a missing record', async 
   expect(check.json.map(({ result }) => result)).toEqual(['unknown', 'unknown'])
 })
 
+test('a long key that UDP cuts short, behind an alias, is found at the second of two servers', async () => {
+  const made = await waypost('key new example.com --selector 1 --json', { config })
+  const [rsa, ed25519] = made.json as { name: string; txt: string }[]
+  await using dns = await startDns({
+    [rsa!.name]: { CNAME: 'keys.far.example' },
+    'keys.far.example': { TXT: [rsa!.txt], long: true },
+    [ed25519!.name]: { TXT: [ed25519!.txt] },
+  })
+  const servers = `127.0.0.1:1,${dns.server}` // nobody is at port 1
+  const check = await waypost('key check example.com --json', { config, dns: servers })
+  expect(check.json.map(({ result }) => result)).toEqual(['matches', 'matches'])
+  expect(check.code).toBe(0)
+  expect(dns.asked).toContain(`${rsa!.name} TXT tcp`)
+})
+
 test('a user is added with a generated password, listed and removed', async () => {
   const added = await waypost('user add billing --sender billing.example --generate --json', {
     config,

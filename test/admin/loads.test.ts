@@ -18,6 +18,7 @@ const ALWAYS = [
   'cli.ts',
   'commander',
   'delivery/guard.ts',
+  'dns/servers.ts',
   'engine.ts',
   'mail',
   'policy/config.ts',
@@ -61,7 +62,7 @@ const CASES: [words: string, also: string[]][] = [
   ['user list', POLICY],
   ['user remove bo', POLICY],
   ['key new example.com', []],
-  ['key check example.com', POLICY],
+  ['key check example.com', [...POLICY, 'dns']],
   ['backup copy.db', []],
 ]
 

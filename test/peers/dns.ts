@@ -193,6 +193,8 @@ function record(type: string, name: string, ttl: number, text: string): Answer {
     const [preference = '0', exchange = ''] = text.split(' ')
     return { type, name, ttl, data: { preference: Number(preference), exchange } }
   }
+  // A string of a record has at most 255 bytes (RFC 1035 3.3.14).
+  if (type === 'TXT') return { type, name, ttl, data: text.match(/.{1,255}/gs) ?? [''] }
   return { type: type as 'A', name, ttl, data: text }
 }
 

@@ -1,10 +1,10 @@
 // `waypost key new|check`: signing keys, and whether DNS publishes them.
 
-import { Resolver } from 'node:dns/promises'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { InvalidArgumentError, type Command } from 'commander'
 import { printable } from '../../base/escape.ts'
+import type { Resolver } from '../../dns/resolver.ts'
 import { parseDomain, type Domain } from '../../mail/address.ts'
 import type { Signing, SigningKey } from '../../policy/policy.ts'
 import { CommandError, type Context } from '../context.ts'
@@ -123,8 +123,9 @@ async function checkKeys(
   const domain = domainOf(name)
   const { dns } = context.places()
   const signing = await signingOf(context, domain)
-  const resolver = new Resolver({ timeout: 3000, tries: 2 })
-  if (dns !== undefined) resolver.setServers([dns])
+  const { createResolver } = await import('../../dns/resolver.ts')
+  const { clock } = context
+  const resolver = createResolver({ clock, ...(dns === undefined ? {} : { server: dns }) })
   let wrong = 0
   for (const key of signing.keys) {
     const at = `${key.selector}._domainkey.${signing.domain}`
@@ -158,17 +159,11 @@ async function lookUp(
   name: string,
   { key }: SigningKey,
 ): Promise<KeyMatch | { readonly kind: 'unknown'; readonly note: string }> {
-  try {
-    const records = await resolver.resolveTxt(name)
-    return matchRecords(
-      key,
-      records.map((strings) => strings.join('')),
-    )
-  } catch (error) {
-    const { code = String(error) } = error as NodeJS.ErrnoException
-    if (code === 'ENOTFOUND' || code === 'ENODATA') return matchRecords(key, [])
-    return { kind: 'unknown', note: `DNS gave no answer (${code}); try again, or set WAYPOST_DNS` }
-  }
+  const answer = await resolver.query('TXT', name)
+  if (answer.kind === 'records') return matchRecords(key, answer.records)
+  if (answer.kind !== 'trouble') return matchRecords(key, [])
+  const note = `DNS gave no answer (${answer.reason}); try again, or set WAYPOST_DNS`
+  return { kind: 'unknown', note }
 }
 
 function formatMatch(
