@@ -25,7 +25,7 @@ const IDLE = 10 * 60_000
 
 /** The relay holds the data folder's lock by now, so a socket that is there was left by a dead one. */
 export async function startControl(options: ControlOptions): Promise<AsyncDisposable> {
-  await using path = await socketPath(options.folder)
+  using path = socketPath(options.folder)
   await rm(path.text, { force: true })
   const methods = methodsOf(options)
   const sockets = new Set<Socket>()

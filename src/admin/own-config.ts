@@ -3,7 +3,7 @@
 
 import { relative } from 'node:path'
 import { printable } from '../base/escape.ts'
-import { writeConfig } from '../policy/config.ts'
+import { writeConfig } from '../policy/copy.ts'
 import type { Context } from './context.ts'
 
 /** Answers with the folder to change. */

@@ -1,7 +1,7 @@
 // How commands come to the queue: through the running relay, or, for reading while it is down, to
 // the store itself. Nothing is created in the data folder, and only its owner may look.
 
-import { stat } from 'node:fs/promises'
+import { existsSync, statSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
 import type { ContentReader, QueueControl, QueueReader } from '../queue/port.ts'
 import type { Refused } from '../events/refused-mail.ts'
@@ -12,7 +12,7 @@ import { CommandError, type Context, type RedisPlace } from './context.ts'
 export async function openReader(context: Context): Promise<QueueReader> {
   const { data, redis } = context.places()
   if (redis !== undefined) return openRedis(redis)
-  await checkOwner(data, context.uid)
+  checkOwner(data, context.uid)
   const remote = await openSocket(data)
   if (remote !== undefined) return remote
   const reader = await openStore(data)
@@ -45,7 +45,7 @@ export async function openEither(
 > {
   const { data, redis } = context.places()
   if (redis !== undefined) return { kind: 'relay', relay: await openRedis(redis) }
-  await checkOwner(data, context.uid)
+  checkOwner(data, context.uid)
   const relay = await openSocket(data)
   if (relay !== undefined) return { kind: 'relay', relay }
   return { kind: 'store', store: await openStore(data), at: data }
@@ -55,7 +55,7 @@ export async function openEither(
 export async function openContent(context: Context): Promise<ContentReader> {
   const { data, redis } = context.places()
   if (redis !== undefined) return openRedis(redis)
-  await checkOwner(data, context.uid)
+  checkOwner(data, context.uid)
   return openStore(data)
 }
 
@@ -76,7 +76,7 @@ export async function refusedOf(
 export async function openRelay(context: Context): Promise<QueueControl> {
   const { data, redis } = context.places()
   if (redis !== undefined) return openRedis(redis)
-  await checkOwner(data, context.uid)
+  checkOwner(data, context.uid)
   const remote = await openSocket(data)
   if (remote !== undefined) return remote
   throw new CommandError(
@@ -88,10 +88,10 @@ export async function openRelay(context: Context): Promise<QueueControl> {
 export async function openSteering(context: Context): Promise<QueueControl> {
   const { data, redis } = context.places()
   if (redis !== undefined) return openRedis(redis)
-  await checkOwner(data, context.uid)
+  checkOwner(data, context.uid)
   const remote = await openSocket(data)
   if (remote !== undefined) return remote
-  await checkStore(data)
+  checkStore(data)
   const { openSqliteQueue } = await import('../queue/sqlite/queue.ts')
   // What history is forgotten is the relay's to say.
   const history = { historyAge: Number.MAX_SAFE_INTEGER, historySize: Number.MAX_SAFE_INTEGER }
@@ -108,12 +108,12 @@ export interface Still extends AsyncDisposable {
 export async function openStill(context: Context): Promise<Still> {
   const { data: folder, redis } = context.places()
   if (redis !== undefined) throw new CommandError(BACKUPS)
-  await checkOwner(folder, context.uid)
+  checkOwner(folder, context.uid)
   await using opened = new AsyncDisposableStack()
   const remote = await openSocket(folder)
   if (remote !== undefined) opened.use(await opened.use(remote).keepContent!())
   else {
-    await checkStore(folder)
+    checkStore(folder)
     const { lockFolder } = await import('../queue/sqlite/lock.ts')
     opened.use(lockFolder(folder, context.clock.now()))
   }
@@ -126,8 +126,8 @@ const BACKUPS =
   'The queue is in Redis, which has its own backups: copy its appendonlydir, or run `redis-cli --rdb FILE`'
 
 // A slip in WAYPOST_DATA must not make a queue somewhere else.
-async function checkStore(folder: string): Promise<void> {
-  if ((await stat(join(folder, 'queue.db')).catch(() => undefined)) !== undefined) return
+function checkStore(folder: string): void {
+  if (existsSync(join(folder, 'queue.db'))) return
   throw new CommandError(
     `No relay runs on "${folder}", and there is no queue.db in it; start one with \`waypost start\`, or set WAYPOST_DATA to its folder`,
   )
@@ -148,8 +148,8 @@ async function openRedis(redis: RedisPlace): Promise<QueueControl & ContentReade
 }
 
 // Whatever another user opened there, the relay could not open any more.
-async function checkOwner(folder: string, uid: number): Promise<void> {
-  const found = await stat(folder).catch((error: NodeJS.ErrnoException) => error)
+function checkOwner(folder: string, uid: number): void {
+  const found = statOf(folder)
   if (found instanceof Error) {
     const what = found.code === 'ENOENT' ? 'there is no such folder' : found.message
     throw new CommandError(
@@ -161,4 +161,12 @@ async function checkOwner(folder: string, uid: number): Promise<void> {
     `The data folder "${folder}" belongs to user ${found.uid}, and you are ${uid}; ` +
       `run this as its owner: sudo -u '#${found.uid}' env WAYPOST_DATA=${folder} waypost …`,
   )
+}
+
+function statOf(path: string): Stats | NodeJS.ErrnoException {
+  try {
+    return statSync(path)
+  } catch (error) {
+    return error as NodeJS.ErrnoException
+  }
 }

@@ -10,7 +10,7 @@ import { ANSWER_LIMIT, readLines, type Answer } from './wire.ts'
 
 /** `undefined` when no relay runs on this data folder. */
 export async function openControl(folder: string): Promise<RelayControl | undefined> {
-  await using path = await socketPath(folder)
+  using path = socketPath(folder)
   const socket = connect(path.text)
   try {
     await once(socket, 'connect')

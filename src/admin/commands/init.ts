@@ -2,7 +2,7 @@
 
 import { resolve } from 'node:path'
 import { printable } from '../../base/escape.ts'
-import { inTheWay, writeConfig } from '../../policy/config.ts'
+import { inTheWay, writeConfig } from '../../policy/copy.ts'
 import { CommandError, type Context } from '../context.ts'
 import { shortest } from '../own-config.ts'
 import { jsonLine } from '../plain.ts'
