@@ -1,5 +1,6 @@
 // All commands of `waypost`, and which file has which. A file is loaded when the words given name
-// one of its commands; all of them only for help, or to find what was meant by a wrong word.
+// one of its commands; all of them only for help, or to find what was meant by a wrong word; none
+// for the version.
 
 import type { Command } from 'commander'
 import type { Context } from './context.ts'
@@ -18,6 +19,8 @@ const GROUPS = {
   user: 'Who may log in: add, list and remove users',
   key: 'Make DKIM keys, and check that DNS publishes them',
 } as const
+
+const VERSION = ['-v', '--version']
 
 /** In the order of the help. */
 const FILES: readonly File[] = [
@@ -113,6 +116,7 @@ export async function runCommands(words: readonly string[], context: Context): P
 
 /** The one file that has the command; else all that might have it. */
 export function filesOf([first = '', second = '']: readonly string[]): readonly File[] {
+  if (VERSION.includes(first)) return []
   const group = FILES.filter((file) => file.group === first)
   const exact =
     group.length > 0

@@ -3,13 +3,13 @@
 
 import { relative } from 'node:path'
 import { printable } from '../base/escape.ts'
-import { writeConfig } from '../policy/copy.ts'
 import type { Context } from './context.ts'
 
 /** Answers with the folder to change. */
 export async function ownConfig(context: Context): Promise<string> {
   const { config, own } = context.places()
   if (config === own) return own
+  const { writeConfig } = await import('../policy/copy.ts')
   await writeConfig(own, config)
   const said = `Wrote ${shortest(own)}, a copy of the shipped policies/ and queues/; it is what counts from now on, without a restart`
   context.complain(`${printable(said)}\n`)

@@ -6,6 +6,9 @@ import { tmpdir } from 'node:os'
 import { basename, join, matchesGlob } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { filesOf } from '../../src/admin/commands.ts'
+import { startControl } from '../../src/admin/control.ts'
+import { systemClock } from '../../src/base/clock.ts'
+import { openSqliteQueue } from '../../src/queue/sqlite/queue.ts'
 import { run } from '../peers/process.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -36,7 +39,7 @@ const CASES: [words: string, also: string[]][] = [
   ['--help', []],
   ['--version', []],
   ['settings', []],
-  ['init', []],
+  ['init', ['policy/copy.ts']],
   // No relay runs: it reads the queue and the files itself.
   ['status', [...SQLITE, ...POLICY]],
   ['processes', []],
@@ -104,6 +107,25 @@ test('a command loads no file of another command', async () => {
     expect(loaded).not.toContain(`admin/${name}.ts`)
 })
 
+test('the version loads no command', async () => {
+  const loaded = await loadedBy('--version')
+  expect(loaded.filter((name) => name.startsWith('admin/commands/'))).toEqual([])
+})
+
+test('while a relay runs nobody else opens its queue', async () => {
+  const data = join(folder, 'running')
+  const limits = { historyAge: 3_600_000, historySize: 1e9, diskReserve: 0 }
+  await using queue = await openSqliteQueue({ folder: data, clock: systemClock, ...limits })
+  await using _control = await startControl({ folder: data, queue })
+  for (const words of ['status', 'queue list', 'trace 0am6e1h6800']) {
+    const loaded = await loadedBy(words, data)
+    expect(loaded).toContain('admin/remote.ts')
+    expect(
+      loaded.filter((name) => /^(queue\/sqlite|policy\/(?!config|findings))/.test(name)),
+    ).toEqual([])
+  }
+})
+
 test('types are stripped once, and what is left is kept beside the packages', async () => {
   const say =
     "process.on('exit', () => console.error(process.getBuiltinModule('module').getCompileCacheDir()))"
@@ -117,9 +139,9 @@ test('types are stripped once, and what is left is kept beside the packages', as
   ])
 })
 
-/** Packages, and files of src/. No relay runs, and the data folder has no queue. */
-async function loadedBy(words: string): Promise<string[]> {
-  const env = { ...process.env, WAYPOST_DATA: folder, WAYPOST_CONFIG: folder }
+/** Packages, and files of src/. In the data folder that is used else no relay runs, and there is no queue. */
+async function loadedBy(words: string, data = folder): Promise<string[]> {
+  const env = { ...process.env, WAYPOST_DATA: data, WAYPOST_CONFIG: folder }
   const { err } = await run(process.execPath, ['--import', hook, SCRIPT, ...words.split(' ')], env)
   const paths = [...err.matchAll(/^loads file:\/\/(.*)$/gm)].map(([, path = '']) => path)
   const names = paths.map((path) =>

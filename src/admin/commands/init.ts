@@ -2,7 +2,6 @@
 
 import { resolve } from 'node:path'
 import { printable } from '../../base/escape.ts'
-import { inTheWay, writeConfig } from '../../policy/copy.ts'
 import { CommandError, type Context } from '../context.ts'
 import { shortest } from '../own-config.ts'
 import { jsonLine } from '../plain.ts'
@@ -24,6 +23,7 @@ async function init(
 ): Promise<number> {
   const { own } = context.places()
   const folder = given === undefined ? own : resolve(given)
+  const { inTheWay, writeConfig } = await import('../../policy/copy.ts')
   const obstacle = await inTheWay(folder)
   if (obstacle !== undefined)
     throw new CommandError(

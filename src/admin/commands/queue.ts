@@ -82,16 +82,16 @@ async function printPages(
   json: boolean,
 ): Promise<{ count: number; more: boolean }> {
   const format = json ? jsonEntries : formatEntries
-  const suspensions = await suspensionsByLane(reader)
+  const asked = suspensionsByLane(reader) // on the way together with the first page
   const holds = new Map<string, string>()
   let count = 0
   let cursor: string | undefined
   do {
-    const asked = Math.min(PAGE, limit - count)
-    const page = await reader.find(filter, {
-      limit: asked,
-      ...(cursor === undefined ? {} : { cursor }),
-    })
+    const most = Math.min(PAGE, limit - count)
+    const [suspensions, page] = await Promise.all([
+      asked,
+      reader.find(filter, { limit: most, ...(cursor === undefined ? {} : { cursor }) }),
+    ])
     cursor = page.cursor
     if (page.entries.length > 0)
       context.print(format(context, page.entries, suspensions, count === 0))

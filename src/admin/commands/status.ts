@@ -82,18 +82,20 @@ interface PolicyTrouble {
 async function statusOf(context: Context): Promise<Found> {
   const either = await openEither(context)
   await using reader: QueueReader = either.kind === 'relay' ? either.relay : either.store
-  const [counts, oldest, suspended, holds] = await Promise.all([
+  // All at once: each answer that is waited for first costs the way there and back.
+  const told =
+    either.kind === 'relay'
+      ? Promise.all([either.relay.engine(), either.relay.processes()])
+      : ([leftIn(either.at), []] as const)
+  const [counts, oldest, suspended, holds, [engine, processes]] = await Promise.all([
     reader.counts('state'),
     reader.oldest(),
     reader.suspensions(),
     reader.holds(),
+    told,
   ])
-  const [engine, processes] =
-    either.kind === 'relay'
-      ? await Promise.all([either.relay.engine(), either.relay.processes()])
-      : [leftIn(either.at), []]
   const dead = processes.filter(({ isDead }) => isDead).length
-  const told = processes.flatMap(({ name, isDead, policyProblem }) =>
+  const mistakes = processes.flatMap(({ name, isDead, policyProblem }) =>
     isDead || policyProblem === undefined ? [] : [{ name, ...policyProblem }],
   )
   return {
@@ -107,7 +109,7 @@ async function statusOf(context: Context): Promise<Found> {
     suspended: suspended.length,
     stops: stopsOf(suspended),
     holds: holds.length,
-    policies: processes.length === dead ? await filesOf(context) : told,
+    policies: processes.length === dead ? await filesOf(context) : mistakes,
   }
 }
 
