@@ -1,10 +1,11 @@
 // "250 after DATA means: on stable storage", looked at from outside: strace sees an fsync between
 // the last byte of content and the 250, and what happens when one fails.
 
+import type { Socket } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { startProcess, until, type RelayProcess } from '../peers/process.ts'
 import { numbered, openTalk, sendMail } from '../peers/smtp-load.ts'
-import { attach, needStrace } from '../peers/strace.ts'
+import { attach, needStrace, type Call } from '../peers/strace.ts'
 import { startTally } from '../peers/tally.ts'
 import { waiting } from './world.ts'
 
@@ -24,7 +25,7 @@ describe.skipIf(missing !== undefined)('Stable storage, seen by strace', () => {
     await using calls = await attach(relay.pid, '-s', '70000', '-e', CALLS)
     expect(await sendMail(talk, { ...MAIL, content: numbered(2, bytes) })).toMatch(/^250 /)
     await calls.detach()
-    const seen = syncsBeforeTheReply(await calls.lines())
+    const seen = syncsBeforeTheReply(await calls.calls(), talk.socket)
     // In this order, with commits of other things between them.
     expect(seen.join('\n')).toMatch(new RegExp(synced.join('[^]*')))
   })
@@ -75,16 +76,24 @@ describe.skipIf(missing !== undefined)('Stable storage, seen by strace', () => {
 })
 
 /** Syncs that began after the read of the dot and ended before the write of the 250. */
-function syncsBeforeTheReply(lines: readonly string[]): string[] {
-  const reply = lines.findLastIndex((line) => line.includes('"250 2.0.0 '))
-  const dot = lines.slice(0, reply).findLastIndex((line) => /\\r\\n\.\\r\\n"/.test(line))
-  expect(dot, 'the read of the dot').toBeGreaterThan(-1)
-  const between = lines.slice(dot + 1, reply)
-  return between.filter((line, n) => {
-    const [, thread = '', end = ''] = /^(\d+) +f(?:data)?sync\((.*)/.exec(line) ?? []
-    if (!end.includes('<unfinished')) return end.endsWith(' = 0')
-    const resumed = new RegExp(`^${thread} +<\\.\\.\\. f(data)?sync resumed>.* = 0$`)
-    return between.slice(n).some((later) => resumed.test(later))
+function syncsBeforeTheReply(calls: readonly Call[], client: Socket): string[] {
+  const ofClient = calls.filter(({ text }) => text.includes(`:${client.localPort}]>`))
+  const reply = ofClient.find(({ text }) => text.includes('"250 2.0.0 '))
+  const dot = endOf(ofClient.filter(({ name }) => /^read|^recv/.test(name)))
+  expect(dot, 'the read of the dot').toBeDefined()
+  expect(reply, 'the write of the 250').toBeDefined()
+  const between = calls.filter(({ began, ended }) => began > dot!.ended && ended < reply!.began)
+  return between.flatMap(({ name, text }) =>
+    /^f(data)?sync$/.test(name) && text.endsWith(' = 0') ? [text] : [],
+  )
+}
+
+/** The read with which content ended: its dot may come with it, in a read of its own, or in several. */
+function endOf(reads: readonly Call[]): Call | undefined {
+  let read = ''
+  return reads.find(({ text }) => {
+    read += /"((?:[^"\\]|\\.)*)"/.exec(text)?.[1] ?? ''
+    return read.endsWith(String.raw`\r\n.\r\n`)
   })
 }
 
