@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util'
 import { compareBuilds } from './bench/against.ts'
 import { measureAttacks } from './bench/attacks.ts'
 import { measureBacklog } from './bench/backlog.ts'
+import { measureCommands } from './bench/commands.ts'
 import { measureDestinations } from './bench/destinations.ts'
 import { measureLatency } from './bench/latency.ts'
 import { measureLimits } from './bench/limits.ts'
@@ -22,6 +23,7 @@ const SCENARIOS = {
   limits: () => measureLimits(values.only),
   attacks: () => measureAttacks(values.only),
   against: (messages: number) => compareBuilds(values.tree, messages),
+  commands: () => measureCommands(values.tree),
   start: () => measureStart([100_000, 1_000_000]),
 } as const
 
