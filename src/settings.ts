@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { closest } from './base/closest.ts'
 import { ipVersion } from './base/network.ts'
-import { readRefused, REFUSED_BY_DEFAULT } from './delivery/guard.ts'
+import { readRefused, REFUSED_BY_DEFAULT } from './delivery/hosts/private-networks.ts'
 import { configInForce, SHIPPED, type ConfigPlaces } from './policy/config.ts'
 import * as values from './values.ts'
 

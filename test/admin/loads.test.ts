@@ -20,7 +20,7 @@ const ALWAYS = [
   'base',
   'cli.ts',
   'commander',
-  'delivery/guard.ts',
+  'delivery/hosts/private-networks.ts',
   'dns/servers.ts',
   'engine.ts',
   'mail',

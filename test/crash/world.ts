@@ -136,7 +136,7 @@ export interface Doubles {
   readonly unexcused: readonly string[]
 }
 
-/** A connection goes on while so many of its deliveries are being settled (`delivery/lane.ts`). */
+/** A connection goes on while so many of its deliveries are being settled (`delivery/draw/lane.ts`). */
 const UNSETTLED = 3
 
 /**

@@ -2,9 +2,9 @@
 
 import { expect, test } from 'vitest'
 import { systemClock } from '../../src/base/clock.ts'
-import { connect } from '../../src/delivery/connect.ts'
-import type { Connection, Transaction, TransactionResult } from '../../src/delivery/parts.ts'
-import type { Timeouts } from '../../src/delivery/timeouts.ts'
+import { connect } from '../../src/delivery/connect/connect.ts'
+import type { Connection, Transaction, TransactionResult } from '../../src/delivery/connection.ts'
+import type { Timeouts } from '../../src/delivery/wire/timeouts.ts'
 import { parseAddress } from '../../src/mail/address.ts'
 import { drop, silence, startMx } from '../peers/mx.ts'
 import type { Answer, Mx } from '../peers/mx.ts'

@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest'
 import type { Clock } from '../../src/base/clock.ts'
-import { Deadline } from '../../src/delivery/deadline.ts'
+import { Deadline } from '../../src/delivery/wire/deadline.ts'
 
 class HandClock implements Clock {
   armed = 0

@@ -3,9 +3,9 @@
 
 import { DKIMSign } from 'dkim-signer'
 import { describe, expect, test } from 'vitest'
-import { hashBody } from '../../src/delivery/dkim-body.ts'
-import { relaxField } from '../../src/delivery/dkim-header.ts'
-import { sign, signRelaxed } from '../../src/delivery/dkim.ts'
+import { hashBody } from '../../src/delivery/sign/body.ts'
+import { relaxField } from '../../src/delivery/sign/header.ts'
+import { sign, signRelaxed } from '../../src/delivery/sign/dkim.ts'
 import { parseHeader, valueOf, type Field } from '../../src/mail/header.ts'
 import { mailauthSays, newSigning } from './dkim-judges.ts'
 

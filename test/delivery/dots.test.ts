@@ -2,7 +2,7 @@
 
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Dots, wrapContent } from '../../src/delivery/dots.ts'
+import { Dots, wrapContent } from '../../src/smtp/stuffing.ts'
 
 /** As the RFC words it: line by line. */
 function reference(content: string): string {

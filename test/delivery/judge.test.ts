@@ -1,9 +1,9 @@
 // What each reply and each loss means, by the stage where it was met.
 
 import { expect, test } from 'vitest'
-import { BY_MX, judge } from '../../src/delivery/judge.ts'
-import type { NameFinding, Unfit } from '../../src/delivery/parts.ts'
-import { saysTooMany } from '../../src/delivery/replies.ts'
+import { BY_MX, judge } from '../../src/delivery/decide/judge.ts'
+import type { NameFinding, Unfit } from '../../src/delivery/connection.ts'
+import { saysTooMany } from '../../src/delivery/decide/replies.ts'
 import type { Stage } from '../../src/mail/outcome.ts'
 
 const REPLIES: [stage: Stage, code: number, kind: string, scope: string][] = [

@@ -1,7 +1,7 @@
 // What the wire found, as it is judged by MX: for tests that speak of outcomes.
 
-import { BY_MX, judge } from '../../src/delivery/judge.ts'
-import type { Connected, Found, TransactionResult } from '../../src/delivery/parts.ts'
+import { BY_MX, judge } from '../../src/delivery/decide/judge.ts'
+import type { Connected, Found, TransactionResult } from '../../src/delivery/connection.ts'
 import type { Outcome } from '../../src/mail/outcome.ts'
 
 export function outcomesOf({ found }: TransactionResult): Map<number, Outcome> {

@@ -1,7 +1,7 @@
 // Leases are renewed by one timer, and are not trusted when that fails.
 
 import { expect, test } from 'vitest'
-import { Leases } from '../../src/delivery/leases.ts'
+import { Leases } from '../../src/delivery/settle/leases.ts'
 import type { RelayEvent } from '../../src/mail/event.ts'
 import type { Destination } from '../../src/mail/destination.ts'
 import type { Lease } from '../../src/queue/port.ts'

@@ -2,8 +2,8 @@
 
 import { generateKeyPairSync } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { planOf, timesOf } from '../../src/delivery/plan.ts'
-import type { Asked } from '../../src/delivery/plan.ts'
+import { planOf, timesOf } from '../../src/delivery/decide/plan.ts'
+import type { Asked } from '../../src/delivery/decide/plan.ts'
 import { destinationOf } from '../../src/mail/destination.ts'
 import type { Route } from '../../src/mail/destination.ts'
 import { parseDomain } from '../../src/mail/address.ts'

@@ -1,8 +1,8 @@
 // Whom a reply is about, by its words: real servers' sentences, each with who writes so.
 
 import { expect, test } from 'vitest'
-import { judge } from '../../src/delivery/judge.ts'
-import { accuses, isTooFast, isTooManyAtOnce, wantsTls } from '../../src/delivery/replies.ts'
+import { judge } from '../../src/delivery/decide/judge.ts'
+import { accuses, isTooFast, isTooManyAtOnce, wantsTls } from '../../src/delivery/decide/replies.ts'
 import type { Stage } from '../../src/mail/outcome.ts'
 import type { Reply } from '../../src/mail/reply.ts'
 

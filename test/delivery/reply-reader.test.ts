@@ -2,7 +2,7 @@
 
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { ReplyReader } from '../../src/delivery/reply-reader.ts'
+import { ReplyReader } from '../../src/smtp/reply-reader.ts'
 import type { Reply } from '../../src/mail/reply.ts'
 
 function read(...chunks: (string | Uint8Array)[]): { replies: Reply[]; reader: ReplyReader } {

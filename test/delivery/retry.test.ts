@@ -1,10 +1,10 @@
 // The pure parts of waiting: schedules, verdicts and the steps of trouble.
 
 import { expect, test } from 'vitest'
-import { nextAttempt } from '../../src/delivery/retry.ts'
-import { backOff } from '../../src/delivery/back-off.ts'
-import { Strikes, Trouble } from '../../src/delivery/trouble.ts'
-import { verdictOf } from '../../src/delivery/verdict.ts'
+import { nextAttempt } from '../../src/delivery/decide/retry.ts'
+import { backOff } from '../../src/delivery/trouble/back-off.ts'
+import { Strikes, Trouble } from '../../src/delivery/trouble/trouble.ts'
+import { verdictOf } from '../../src/delivery/decide/verdict.ts'
 import { parseAddress } from '../../src/mail/address.ts'
 import type { Outcome } from '../../src/mail/outcome.ts'
 import type { DeliveryId, Recipient } from '../../src/queue/port.ts'

@@ -1,8 +1,8 @@
 // Outcomes while storage is away: kept, in order, and written first.
 
 import { expect, test } from 'vitest'
-import { Settler } from '../../src/delivery/settle.ts'
-import { untried } from '../../src/delivery/settlements.ts'
+import { Settler } from '../../src/delivery/settle/settler.ts'
+import { untried } from '../../src/delivery/decide/settlements.ts'
 import type { RelayEvent } from '../../src/mail/event.ts'
 import { QueueError } from '../../src/queue/port.ts'
 import type { Delivery, Settlement, Taken } from '../../src/queue/port.ts'

@@ -1,7 +1,7 @@
 // What is recorded of an attempt.
 
 import { expect, test } from 'vitest'
-import { factOf } from '../../src/delivery/settlements.ts'
+import { factOf } from '../../src/delivery/decide/settlements.ts'
 
 test('however many hosts talk, and however much, the notes of an attempt are short', () => {
   const notes = Array.from({ length: 200 }, (_, n) => `mx${n}.example: 554 ${'x'.repeat(8192)}`)

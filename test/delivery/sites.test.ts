@@ -1,9 +1,9 @@
 // Limits of sites and of all connections together, lines, and idle connections.
 
 import { expect, test } from 'vitest'
-import type { Connection } from '../../src/delivery/parts.ts'
-import type { Site, Slot } from '../../src/delivery/site.ts'
-import { Sites } from '../../src/delivery/sites.ts'
+import type { Connection } from '../../src/delivery/connection.ts'
+import type { Site, Slot } from '../../src/delivery/site/site.ts'
+import { Sites } from '../../src/delivery/site/sites.ts'
 import type { Destination } from '../../src/mail/destination.ts'
 import { ManualClock } from '../peers/clock.ts'
 
@@ -41,7 +41,7 @@ function world(connections: number, perSite = 20, messages = 100): World {
 
 const lane = (name: string): Destination => name as Destination
 
-class Line implements Connection {
+class FakeConnection implements Connection {
   fact = { host: 'mx.example', address: '127.0.0.1', port: 25, notes: [] }
   offersDsn = true
   taken = 0
@@ -150,7 +150,7 @@ test('an idle connection goes to the next who fits, and is ended after some seco
   const there = world(1000)
   const site = there.site('mx.example')
   const slot = await enter(there, site, 'a.example')
-  const connection = new Line()
+  const connection = new FakeConnection()
   there.sites.opened(slot, connection)
   there.sites.leave(slot, lane('a.example'))
   expect((await enter(there, site, 'b.example', 'other')).connection).toBeUndefined()
@@ -168,7 +168,7 @@ test('a connection that carried its number of messages is ended, not kept', asyn
   const there = world(1000, 20, 3)
   const site = there.site('mx.example')
   const slot = await enter(there, site, 'a.example')
-  const connection = new Line()
+  const connection = new FakeConnection()
   connection.taken = 3
   there.sites.opened(slot, connection)
   there.sites.leave(slot, lane('a.example'))
@@ -180,7 +180,7 @@ test('an idle connection of another site gives way when no more may be open', as
   const there = world(10)
   const first = there.site('s.example')
   const slot = await enter(there, first, 's.example')
-  const connection = new Line()
+  const connection = new FakeConnection()
   there.sites.opened(slot, connection)
   there.sites.leave(slot, lane('s.example'))
   for (let n = 0; n < 10; n++) {

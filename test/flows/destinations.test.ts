@@ -2,7 +2,7 @@
 // of mail when routing changes its mind while it waits.
 
 import { expect, test } from 'vitest'
-import { REFUSED_BY_DEFAULT } from '../../src/delivery/guard.ts'
+import { REFUSED_BY_DEFAULT } from '../../src/delivery/hosts/private-networks.ts'
 import type { Zone } from '../peers/dns.ts'
 import { drop, startMx } from '../peers/mx.ts'
 import { MX_PLACE, startRelay } from '../peers/relay.ts'

@@ -2,7 +2,7 @@
 
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { DotReader } from '../../src/listen/dots.ts'
+import { DotReader } from '../../src/smtp/unstuffing.ts'
 
 /** What is most likely to go wrong: dots and halves of line ends. */
 const awkward = fc

@@ -5,7 +5,7 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { compose } from '../../src/listen/compose.ts'
 import { readHead } from '../../src/listen/head.ts'
-import { LineEnds } from '../../src/listen/line-ends.ts'
+import { LineEnds } from '../../src/smtp/line-ends.ts'
 import { parseHeader } from '../../src/mail/header.ts'
 
 const OURS = 'Received: from a by b; x\r\n'

@@ -2,7 +2,7 @@
 
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { LineEnds } from '../../src/listen/line-ends.ts'
+import { LineEnds } from '../../src/smtp/line-ends.ts'
 
 function normalise(text: string, sizes: readonly number[]): { text: string; bare: boolean } {
   const lineEnds = new LineEnds()

@@ -1,0 +1,354 @@
+// All sites and all connections. A lane asks here for a connection of its site, waits in the site's
+// line when there is none to be had, and gives it back; idle ones stay open a few seconds for
+// whoever comes next. Nothing here asks again and again: whoever gives back calls the next.
+
+import type { Cancel, Clock } from '../../base/clock.ts'
+import type { Destination } from '../../mail/destination.ts'
+import type { Report } from '../../mail/event.ts'
+import type { Policy } from '../../policy/policy.ts'
+import type { Queue } from '../../queue/port.ts'
+import { Capacity } from './capacity.ts'
+import { Shares } from './shares.ts'
+import type { Connection, Host } from '../connection.ts'
+import { Site } from './site.ts'
+import type { Slot } from './site.ts'
+
+/** How long an unused connection stays open. */
+const KEEP = 5000
+/** Lanes that wait in one site's line; the others wait in the queue. */
+const LINE = 1000
+/** The priority of a lane that does not say. */
+const USUAL = 10
+/** Lanes that wait in all lines together. */
+const LINES = 20_000
+/** Sites that nobody has used for so long are forgotten. */
+const FORGET = 3_600_000
+
+export interface SitesOptions {
+  readonly queue: Pick<Queue, 'full' | 'borrow'>
+  /** What others see us call from. */
+  readonly source: string
+  readonly clock: Clock
+  readonly report: Report
+  readonly policy: () => Pick<Policy, 'limits'>
+  readonly connections: number
+}
+
+export class Sites {
+  readonly capacity: Capacity
+  #options: SitesOptions
+  #sites = new Map<string, Site>()
+  /** Sites whose line waits for room in all, the next one first; apart, as the cap for slow ones is. */
+  #starved = { quick: new Set<Site>(), slow: new Set<Site>() }
+  /** Sites with lanes that found no place in a line. */
+  #overflowed = new Set<Site>()
+  #waiting = 0
+  #loans: Shares | undefined
+  #withIdle = new Set<Site>()
+  #active = new Set<Slot>()
+  #quitting = new Set<Promise<void>>()
+  #sweep: Cancel | undefined
+  #prunedAt = 0
+  #closed = false
+  /** Called when lanes that were kept back may be claimed again. */
+  onRoom: () => void = () => {}
+
+  constructor(options: SitesOptions) {
+    this.#options = options
+    this.capacity = new Capacity(options.connections)
+    const { queue, clock, source } = options
+    const borrow = queue.borrow?.bind(queue)
+    const changed = (site: Site): void => this.#granted(site)
+    if (borrow !== undefined) this.#loans = new Shares({ borrow, clock, source, changed })
+  }
+
+  /** The site of this name that a lane led to, with the hosts and limits of this moment. */
+  find(name: string, hosts: readonly Host[], lane: Destination): Site {
+    const now = this.#now()
+    if (now - this.#prunedAt > FORGET) this.#prune(now)
+    const limits = this.#options.policy().limits(hosts.map((host) => host.name))
+    const site = this.#sites.get(name) ?? this.#newSite(name, hosts, limits)
+    this.#sites.set(name, site)
+    site.hosts = hosts
+    site.limits = limits
+    site.usedAt = now
+    site.lanes.set(lane, now)
+    return site
+  }
+
+  /** A connection to be had, or the wait for one; `undefined`: not now, give the lease back. */
+  async enter(
+    site: Site,
+    lane: Destination,
+    key: string,
+    priority = USUAL,
+  ): Promise<Slot | undefined> {
+    if (this.#lacksLoan(site)) await this.#ask(site)
+    if (this.#closed) return undefined
+    // In one go: whoever else has waited for the same answer finds the room taken.
+    if (site.line.length === 0 && this.#hasRoom(site)) return this.#admit(site, key)
+    this.keepBack(site, lane)
+    if (site.line.has(lane)) return undefined
+    if (site.line.length >= LINE || this.#waiting >= LINES) {
+      this.#overflowed.add(site)
+      return undefined
+    }
+    this.#waiting++
+    return new Promise((admit) => {
+      site.line.push({ lane, key, priority, admit })
+      this.#starve(site)
+    })
+  }
+
+  /** Gives a slot back; its connection stays open for a while when it is worth it. */
+  leave(slot: Slot, lane: Destination): void {
+    const { site, connection } = slot
+    site.leave(slot)
+    this.#active.delete(slot)
+    if (connection !== undefined) this.#put(site, slot.key, connection)
+    slot.connection = undefined
+    // Who has had a turn goes to the end of the line: it may be claimed again.
+    if (site.full.delete(lane)) this.#options.queue.full([lane], false)
+    this.serve(site)
+  }
+
+  /** Notes a connection that was opened for a slot. */
+  opened(slot: Slot, connection: Connection): void {
+    slot.connection = connection
+    slot.site.live++
+    this.#say('opened')
+  }
+
+  /**
+   * Parts with the connection of a slot that goes on without it; resolves when it is gone, so that
+   * the server never sees one more than its limit.
+   */
+  async retire(slot: Slot): Promise<void> {
+    const { connection, site } = slot
+    slot.connection = undefined
+    if (connection === undefined) return
+    site.live--
+    await this.#quit(site, connection)
+  }
+
+  /** Others wait for a connection that this lane could give up. */
+  crowded(site: Site, lane: Destination): boolean {
+    const { line } = site
+    const alone = line.length === 0 || (line.length === 1 && line.has(lane))
+    const isOver = site.busy + site.leaving > site.limit(this.#now())
+    return !alone || isOver || !this.capacity.roomFor(site.slow)
+  }
+
+  /** Calls who waits, as far as there is room: after a slot came back, or a site got well. */
+  serve(site: Site): void {
+    while (site.line.length > 0 && this.#hasRoom(site)) this.#callNext(site)
+    this.#starve(site)
+    for (const sites of [this.#starved.quick, this.#starved.slow]) this.#serveStarved(sites)
+    if (site.line.length === 0) this.#unkeep(site)
+    if (this.#overflowed.size > 0 && this.#waiting < LINES / 2) this.#callOverflowed()
+  }
+
+  /** Everybody in the site's line goes home: it is suspended. */
+  sendHome(site: Site): void {
+    this.#waiting -= site.line.length
+    for (const { admit } of site.line.clear()) admit(undefined)
+    this.#starve(site)
+    this.#unkeep(site)
+  }
+
+  /** Nobody is let in any more, and who waits goes home. */
+  close(): void {
+    this.#closed = true
+    this.#loans?.stop()
+    for (const site of this.#sites.values()) this.sendHome(site)
+  }
+
+  /** Cuts every connection that somebody works with. */
+  cut(): void {
+    for (const { connection } of this.#active) connection?.destroy()
+  }
+
+  /** Says goodbye on the connections that nobody uses. */
+  async quitAll(): Promise<void> {
+    this.#sweep?.()
+    this.#sweep = undefined
+    for (const site of this.#withIdle) while (site.idle.length > 0) this.#drop(site)
+    this.#withIdle.clear()
+    await Promise.allSettled(this.#quitting)
+  }
+
+  #newSite(name: string, hosts: readonly Host[], limits: Site['limits']): Site {
+    return new Site(name, hosts, limits, this.capacity, this.#loans === undefined ? Infinity : 0)
+  }
+
+  // Only what other processes have stands between the lane and a connection: they are asked first.
+  #lacksLoan(site: Site): boolean {
+    const isLent = this.#loans !== undefined && !this.#closed && site.line.length === 0
+    return isLent && !this.#hasRoom(site) && site.granted < site.ownLimit(this.#now())
+  }
+
+  // Until the lane is let in, or stands in the line, it is among those who ask.
+  async #ask(site: Site): Promise<void> {
+    site.asking++
+    await this.#loans!.ask(site)
+    site.asking--
+  }
+
+  // Others may have a right to some of what we have: unused connections go at once.
+  #granted(site: Site): void {
+    while (site.idle.length > 0 && site.open > site.granted) this.#drop(site)
+    this.serve(site)
+  }
+
+  #hasRoom(site: Site): boolean {
+    return site.hasRoom(this.#now()) && this.capacity.roomFor(site.slow)
+  }
+
+  #admit(site: Site, key: string): Slot {
+    const connection = this.#takeIdle(site, key)
+    if (connection === undefined) this.#makeRoom(site)
+    site.enter()
+    const slot: Slot = { site, key, connection, failed: false }
+    this.#active.add(slot)
+    return slot
+  }
+
+  #callNext(site: Site): void {
+    const waiting = site.line.next()!
+    this.#waiting--
+    waiting.admit(this.#admit(site, waiting.key))
+  }
+
+  // Puts the site where it belongs: it has lanes and room of its own, and lacks room in all.
+  #starve(site: Site): void {
+    this.#starved.quick.delete(site)
+    this.#starved.slow.delete(site)
+    if (site.line.length === 0 || !site.hasRoom(this.#now())) return
+    this.#starved[site.slow ? 'slow' : 'quick'].add(site)
+  }
+
+  // Each of the starved gets one, then the next has its turn.
+  #serveStarved(sites: Set<Site>): void {
+    for (const site of sites) {
+      if (!this.capacity.roomFor(site.slow)) return
+      if (site.line.length > 0 && site.hasRoom(this.#now())) this.#callNext(site)
+      this.#starve(site)
+    }
+  }
+
+  /** No more leases of the lane until somebody gives a connection of the site back. */
+  keepBack(site: Site, lane: Destination): void {
+    if (site.full.has(lane)) return
+    site.full.add(lane)
+    this.#options.queue.full([lane], true)
+  }
+
+  #unkeep(site: Site): void {
+    if (site.full.size === 0) return
+    const lanes: Destination[] = []
+    for (const lane of site.full) {
+      lanes.push(lane)
+      if (lanes.length === 2 * LINE) break
+    }
+    for (const lane of lanes) site.full.delete(lane)
+    this.#options.queue.full(lanes, false)
+    this.onRoom()
+  }
+
+  // Those of the first sites may be claimed again; the others follow as lines get shorter.
+  #callOverflowed(): void {
+    let left = LINE
+    for (const site of this.#overflowed) {
+      if (left-- === 0) return
+      this.#overflowed.delete(site)
+      if (site.line.length === 0) this.#unkeep(site)
+    }
+  }
+
+  #takeIdle(site: Site, key: string): Connection | undefined {
+    for (let at = site.idle.length - 1; at >= 0; at--) {
+      const { connection, key: its } = site.idle[at]!
+      if (its !== key && connection.usable) continue
+      this.#remove(site, at)
+      if (connection.usable) return connection
+      site.live--
+      void this.#quit(site, connection)
+    }
+    return undefined
+  }
+
+  #makeRoom(site: Site): void {
+    const atLimit = site.busy + site.idle.length >= site.limit(this.#now())
+    if (site.idle.length > 0 && (atLimit || this.capacity.full)) return this.#drop(site)
+    if (!this.capacity.full) return
+    for (const other of this.#withIdle) return this.#drop(other)
+  }
+
+  #put(site: Site, key: string, connection: Connection): void {
+    const isOver = site.busy + site.idle.length >= site.granted
+    const worth =
+      !isOver && connection.usable && connection.taken < site.messagesPerConnection(this.#now())
+    if (!worth || this.#closed) {
+      site.live--
+      return void this.#quit(site, connection)
+    }
+    site.idle.push({ connection, key, since: this.#now() })
+    this.capacity.idle++
+    this.#withIdle.add(site)
+    this.#sweep ??= this.#options.clock.after(KEEP, () => this.#sweepIdle())
+  }
+
+  #sweepIdle(): void {
+    const now = this.#now()
+    for (const site of this.#withIdle) {
+      while (site.idle.length > 0 && now - site.idle[0]!.since >= KEEP - 1) this.#drop(site)
+    }
+    const again = this.#withIdle.size > 0
+    this.#sweep = again ? this.#options.clock.after(1000, () => this.#sweepIdle()) : undefined
+  }
+
+  // The one that has been idle longest.
+  #drop(site: Site): void {
+    const { connection } = site.idle[0]!
+    this.#remove(site, 0)
+    site.live--
+    void this.#quit(site, connection)
+  }
+
+  #remove(site: Site, at: number): void {
+    site.idle.splice(at, 1)
+    this.capacity.idle--
+    if (site.idle.length === 0) this.#withIdle.delete(site)
+  }
+
+  // Until the server has ended its side the connection counts there.
+  async #quit(site: Site, connection: Connection): Promise<void> {
+    this.#say('closed')
+    site.endedAt = this.#now()
+    site.leaving++
+    const quitting = connection.quit().catch(() => connection.destroy())
+    this.#quitting.add(quitting)
+    await quitting
+    this.#quitting.delete(quitting)
+    site.leaving--
+    this.serve(site)
+  }
+
+  #prune(now: number): void {
+    this.#prunedAt = now
+    for (const [name, site] of this.#sites) {
+      if (site.forgettable(now, FORGET)) this.#sites.delete(name)
+      for (const [lane, at] of site.lanes) if (now - at > FORGET) site.lanes.delete(lane)
+      for (const [key, way] of site.ways) if (way.forget(now - FORGET)) site.ways.delete(key)
+    }
+  }
+
+  #say(change: 'opened' | 'closed'): void {
+    const at = this.#now()
+    this.#options.report({ kind: 'connection', at, direction: 'out', change })
+  }
+
+  #now(): number {
+    return this.#options.clock.now()
+  }
+}
