@@ -45,8 +45,8 @@ rmSync(folder, { recursive: true, force: true })
 await using bundle = await rolldown({
   input: {
     cli: 'src/cli.ts',
-    worker: 'src/queue/sqlite/worker.ts',
-    'reader-thread': 'src/queue/sqlite/reader-thread.ts',
+    worker: 'src/queue/sqlite/write/worker.ts',
+    'reader-thread': 'src/queue/sqlite/read/reader-thread.ts',
   },
   platform: 'node',
   plugins: [leanCommander],

@@ -1,6 +1,7 @@
-// Checks who imports whom: ranks of folders, one folder a package, no imports of scripts or
-// tests from src, and no console outside events/log.ts and admin. TypeScript 7 has no JavaScript
-// API, so import lines are read as text.
+// Checks who imports whom: ranks of folders, rooms within a folder in their order, no circle of
+// files, one folder a package, no imports of scripts or tests from src, and no console outside
+// events/log.ts and admin. Says which files are over 300 lines. TypeScript 7 has no JavaScript API,
+// so import lines are read as text.
 
 import { globSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
@@ -8,63 +9,153 @@ import { dirname, join, normalize } from 'node:path'
 const RANK: Record<string, number> = {
   base: 0,
   mail: 1,
+  smtp: 2,
   dns: 2,
   queue: 2,
   policy: 2,
   events: 2,
   listen: 3,
   delivery: 3,
+  sink: 3,
   admin: 4,
   '.': 5,
 }
+/** Rooms of a folder, and files that stand in it alone: each imports only from those before it. */
+const ROOMS: Record<string, readonly string[]> = {
+  queue: ['port.ts', 'ids.ts', 'fits.ts', 'holds.ts', 'settled.ts', 'fresh.ts', 'sqlite', 'bullmq'],
+  'queue/sqlite': ['schema', 'read', 'write', 'client', 'queue.ts'],
+  'queue/bullmq': [
+    'link',
+    'calls',
+    'content',
+    's3',
+    'read',
+    'write',
+    'remote.ts',
+    'rebuild.ts',
+    'queue.ts',
+  ],
+  delivery: [
+    'connection.ts',
+    'settle',
+    'trouble',
+    'decide',
+    'sign',
+    'wire',
+    'connect',
+    'hosts',
+    'notice',
+    'site',
+    'attempt',
+    'draw',
+    'outbound.ts',
+    'delivery.ts',
+  ],
+}
+const MOST_LINES = 300
 const IMPORT = /(?:^|\n)\s*(?:import|export)\s(?:[^'"]*?\sfrom\s)?['"]([^'"]+)['"]/g
 
 const wrongs: string[] = []
+const long: string[] = []
+/** Folders that import a package. */
 const users = new Map<string, Set<string>>()
+/** Files that a file imports. */
+const graph = new Map<string, string[]>()
 
-for (const file of globSync('src/**/*.ts')) {
-  const folder = folderOf(file)
-  const rank = RANK[folder]
-  if (rank === undefined)
-    wrongs.push(`${file}: folder "${folder}" has no rank in scripts/layers.ts`)
+for (const file of globSync('src/**/*.ts').map(normalize).sort()) {
   const text = readFileSync(file, 'utf8')
-  for (const [, name = ''] of text.matchAll(IMPORT)) checkImport(file, folder, rank ?? 0, name)
-  if (
-    /\bconsole\./.test(text) &&
-    folder !== 'admin' &&
-    folder !== '.' &&
-    file !== 'src/events/log.ts'
-  )
+  const lines = text.split('\n').length - 1
+  if (lines > MOST_LINES) long.push(`${file} (${lines})`)
+  const folder = topOf(file)
+  if (RANK[folder] === undefined) wrongs.push(`${file}: folder "${folder}" has no rank`)
+  checkRoom(file)
+  graph.set(file, [])
+  for (const [, name = ''] of text.matchAll(IMPORT)) checkImport(file, name)
+  const mayPrint = folder === 'admin' || folder === '.' || file === 'src/events/log.ts'
+  if (/\bconsole\./.test(text) && !mayPrint)
     wrongs.push(`${file}: console belongs to events/log.ts and the command line`)
 }
 for (const [name, folders] of users)
   if (folders.size > 1)
     wrongs.push(`${name}: imported by ${[...folders].join(', ')}, should be one`)
+for (const circle of circles()) wrongs.push(`Files import each other: ${circle.join(', ')}`)
 
+if (long.length > 0) console.log(`Over ${MOST_LINES} lines: ${long.join(', ')}`)
 for (const wrong of wrongs) console.error(wrong)
 process.exitCode = wrongs.length > 0 ? 1 : 0
 
-function folderOf(file: string): string {
-  const parts = normalize(file).split('/')
+function topOf(file: string): string {
+  const parts = file.split('/')
   return parts.length === 2 ? '.' : parts[1]!
 }
 
-function checkImport(file: string, folder: string, rank: number, name: string): void {
-  if (name.startsWith('node:')) return
-  if (!name.startsWith('.')) {
-    const parts = name.split('/')
-    const root = name.startsWith('@') ? parts.slice(0, 2).join('/') : parts[0]!
-    if (folder === 'base') wrongs.push(`${file}: base may import node: only, not "${name}"`)
-    users.set(root, (users.get(root) ?? new Set()).add(folder))
-    return
+function checkRoom(file: string): void {
+  for (const [folder, rooms] of Object.entries(ROOMS)) {
+    const room = roomIn(folder, file)
+    if (room !== undefined && !rooms.includes(room))
+      wrongs.push(`${file}: "${room}" is no room of ${folder}/ in scripts/layers.ts`)
   }
+}
+
+/** The part of the path right below the folder; nothing where the file is elsewhere. */
+function roomIn(folder: string, file: string): string | undefined {
+  return file.startsWith(`src/${folder}/`) ? file.slice(folder.length + 5).split('/')[0] : undefined
+}
+
+function checkImport(file: string, name: string): void {
+  if (name.startsWith('node:')) return
+  if (!name.startsWith('.')) return checkPackage(file, name)
   const target = normalize(join(dirname(file), name))
   if (target === 'package.json') return
   if (!target.startsWith('src/')) {
     wrongs.push(`${file}: imports "${name}" outside src`)
     return
   }
-  const other = folderOf(target)
-  if (other === folder) return
-  if ((RANK[other] ?? 9) >= rank) wrongs.push(`${file}: ${folder}/ may not import ${other}/`)
+  graph.get(file)!.push(target)
+  const [folder, other] = [topOf(file), topOf(target)]
+  if (other !== folder && (RANK[other] ?? 9) >= (RANK[folder] ?? 0))
+    wrongs.push(`${file}: ${folder}/ may not import ${other}/`)
+  for (const [within, rooms] of Object.entries(ROOMS)) {
+    const [room, its] = [roomIn(within, file), roomIn(within, target)]
+    if (room !== undefined && its !== undefined && rooms.indexOf(its) > rooms.indexOf(room))
+      wrongs.push(`${file}: ${within}/${room} may not import ${within}/${its}`)
+  }
+}
+
+function checkPackage(file: string, name: string): void {
+  const parts = name.split('/')
+  const root = name.startsWith('@') ? parts.slice(0, 2).join('/') : parts[0]!
+  const folder = topOf(file)
+  if (folder === 'base') wrongs.push(`${file}: base may import node: only, not "${name}"`)
+  users.set(root, (users.get(root) ?? new Set()).add(folder))
+}
+
+/** Strongly connected files: Tarjan's algorithm. */
+function circles(): string[][] {
+  const found: string[][] = []
+  const stack: string[] = []
+  const order = new Map<string, number>()
+  /** The earliest file that each can come back to. */
+  const low = new Map<string, number>()
+  const visit = (file: string): number => {
+    const mine = order.size
+    order.set(file, mine)
+    low.set(file, mine)
+    stack.push(file)
+    for (const other of graph.get(file) ?? []) {
+      const back = order.has(other)
+        ? stack.includes(other)
+          ? order.get(other)!
+          : mine
+        : visit(other)
+      low.set(file, Math.min(low.get(file)!, back))
+    }
+    if (low.get(file) === mine) {
+      const circle = stack.splice(stack.indexOf(file))
+      if (circle.length > 1) found.push(circle)
+    }
+    return low.get(file)!
+  }
+  for (const file of graph.keys()) if (!order.has(file)) visit(file)
+  return found
 }

@@ -4,7 +4,7 @@ import type { Clock } from './base/clock.ts'
 import type { Report } from './mail/event.ts'
 import type { RedisPlace } from './admin/context.ts'
 import type { BullmqOptions } from './queue/bullmq/queue.ts'
-import type { LeaseTime } from './queue/bullmq/time.ts'
+import type { LeaseTime } from './queue/bullmq/link/time.ts'
 import type { About, Queue } from './queue/port.ts'
 import type { Settings } from './settings.ts'
 

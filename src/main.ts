@@ -28,7 +28,7 @@ import { verifyPassword } from './policy/password.ts'
 import { followConfig } from './policy/config.ts'
 import type { Policy, PolicySource } from './policy/policy.ts'
 import { watchPolicy } from './policy/watch.ts'
-import type { LeaseTime } from './queue/bullmq/time.ts'
+import type { LeaseTime } from './queue/bullmq/link/time.ts'
 import type { About, OperatorAct, Queue } from './queue/port.ts'
 import { configPlaces, type Environment, type Settings } from './settings.ts'
 

@@ -5,7 +5,7 @@ import { resolve } from 'node:path'
 import { parseDuration, parseSize } from './base/units.ts'
 import { readServers } from './dns/servers.ts'
 import { parseAddress, type Address } from './mail/address.ts'
-import { readAddress, type RedisAddress } from './queue/bullmq/address.ts'
+import { readAddress, type RedisAddress } from './queue/bullmq/link/address.ts'
 import { readBucket, type BucketAddress } from './queue/bullmq/s3/address.ts'
 import { ROLES, type Role } from './queue/port.ts'
 

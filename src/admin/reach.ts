@@ -25,7 +25,7 @@ export async function openReader(context: Context): Promise<QueueReader> {
 async function openStore(data: string): Promise<QueueReader & ContentReader> {
   try {
     // Most commands never need the engine.
-    const { openSqliteReader } = await import('../queue/sqlite/reader.ts')
+    const { openSqliteReader } = await import('../queue/sqlite/read/reader.ts')
     return await openSqliteReader(data)
   } catch (error) {
     throw new CommandError(
@@ -114,7 +114,7 @@ export async function openStill(context: Context): Promise<Still> {
   if (remote !== undefined) opened.use(await opened.use(remote).keepContent!())
   else {
     checkStore(folder)
-    const { lockFolder } = await import('../queue/sqlite/lock.ts')
+    const { lockFolder } = await import('../queue/sqlite/write/lock.ts')
     opened.use(lockFolder(folder, context.clock.now()))
   }
   const owned = opened.move()

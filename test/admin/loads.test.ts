@@ -27,7 +27,7 @@ const ALWAYS = [
   'policy/config.ts',
   'policy/findings.ts',
   'queue/*.ts',
-  'queue/bullmq/address.ts',
+  'queue/bullmq/link/address.ts',
   'queue/bullmq/s3/address.ts',
   'settings.ts',
   'values.ts',

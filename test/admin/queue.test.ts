@@ -8,7 +8,7 @@ import { RefusedMail } from '../../src/events/refused-mail.ts'
 import { parseAddress } from '../../src/mail/address.ts'
 import type { Destination } from '../../src/mail/destination.ts'
 import type { MessageId, Queue } from '../../src/queue/port.ts'
-import { readAddress } from '../../src/queue/bullmq/address.ts'
+import { readAddress } from '../../src/queue/bullmq/link/address.ts'
 import { openSqliteQueue } from '../../src/queue/sqlite/queue.ts'
 import { waypost, type Run } from './run.ts'
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createTransport } from 'nodemailer'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { startSink } from '../../src/admin/sink.ts'
+import { startSink } from '../../src/sink/sink.ts'
 import { waypost } from './run.ts'
 
 let folder = ''

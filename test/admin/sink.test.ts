@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
-import { startSink, type SinkEvent, type SinkOptions } from '../../src/admin/sink.ts'
+import { startSink, type SinkOptions } from '../../src/sink/sink.ts'
+import type { SinkEvent } from '../../src/sink/world.ts'
 
 /** What the sink says to all of this, until it closes or QUIT is answered. */
 async function talk(port: number, text: string): Promise<string[]> {

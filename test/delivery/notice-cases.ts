@@ -4,7 +4,11 @@ import { destinationOf } from '../../src/mail/destination.ts'
 import { parseAddress, type Address } from '../../src/mail/address.ts'
 import type { Envelope } from '../../src/mail/envelope.ts'
 import type { Outcome } from '../../src/mail/outcome.ts'
-import type { NoticeOptions, NoticeReport, Reported } from '../../src/delivery/decide/notice-report.ts'
+import type {
+  NoticeOptions,
+  NoticeReport,
+  Reported,
+} from '../../src/delivery/decide/notice-report.ts'
 import type { Policy } from '../../src/policy/policy.ts'
 import type { Delivery, DeliveryId, MessageId, Recipient } from '../../src/queue/port.ts'
 

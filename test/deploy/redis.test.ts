@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest'
 import { parseSize } from '../../src/base/units.ts'
 import { systemClock } from '../../src/base/clock.ts'
-import { readAddress } from '../../src/queue/bullmq/address.ts'
+import { readAddress } from '../../src/queue/bullmq/link/address.ts'
 import { openBullmqQueue } from '../../src/queue/bullmq/queue.ts'
 import { startRedis } from '../peers/redis.ts'
 import { readCompose, redisSettings } from './compose.ts'

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 
 import { openSqliteQueue } from '../../src/queue/sqlite/queue.ts'
-import { openSqliteReader } from '../../src/queue/sqlite/reader.ts'
+import { openSqliteReader } from '../../src/queue/sqlite/read/reader.ts'
 import { ManualClock } from '../peers/clock.ts'
 import { send } from './mail.ts'
 

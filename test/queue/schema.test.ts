@@ -5,10 +5,10 @@ import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
 
 import type { Filter } from '../../src/queue/port.ts'
-import { driverOf } from '../../src/queue/sqlite/driver.ts'
-import { firstAfter, SENDING } from '../../src/queue/sqlite/oldest.ts'
-import { migrate } from '../../src/queue/sqlite/schema.ts'
-import { STATEMENTS } from '../../src/queue/sqlite/statements.ts'
+import { driverOf } from '../../src/queue/sqlite/read/driver.ts'
+import { firstAfter, SENDING } from '../../src/queue/sqlite/read/oldest.ts'
+import { migrate } from '../../src/queue/sqlite/schema/schema.ts'
+import { STATEMENTS } from '../../src/queue/sqlite/schema/statements.ts'
 
 const db = new DatabaseSync(':memory:')
 migrate(db)

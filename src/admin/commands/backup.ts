@@ -30,7 +30,7 @@ async function backup(context: Context, file: string, options: { json?: true }):
   const shown = context.interactive && options.json !== true
   const progress = shown ? createProgress(context) : undefined
   try {
-    const { copyStore } = await import('../../queue/sqlite/copy.ts')
+    const { copyStore } = await import('../../queue/sqlite/read/copy.ts')
     const { signal } = context
     await copyStore({ ...store, path, signal, progress: progress?.say ?? (() => {}) })
   } catch (error) {

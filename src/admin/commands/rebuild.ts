@@ -3,7 +3,7 @@
 import type { Command } from 'commander'
 import { printable } from '../../base/escape.ts'
 import type { BucketAddress } from '../../queue/bullmq/s3/address.ts'
-import type { Rebuilt } from '../../queue/bullmq/s3/rebuild.ts'
+import type { Rebuilt } from '../../queue/bullmq/rebuild.ts'
 import { CommandError, type Context, type RedisPlace } from '../context.ts'
 import { jsonLine } from '../plain.ts'
 import { command, type Act } from '../program.ts'
@@ -29,7 +29,7 @@ interface Options {
 
 async function rebuildQueue(context: Context, { dryRun, json }: Options): Promise<number> {
   const { content, ...place } = placeOf(context)
-  const { rebuild } = await import('../../queue/bullmq/s3/rebuild.ts')
+  const { rebuild } = await import('../../queue/bullmq/rebuild.ts')
   let told = context.clock.now()
   const rebuilt = await rebuild({
     ...place,

@@ -12,7 +12,7 @@ import type { Context } from '../context.ts'
 import { optionOf, readTime } from '../options.ts'
 import { jsonLine } from '../plain.ts'
 import { command, type Act } from '../program.ts'
-import type { SinkEvent } from '../sink.ts'
+import type { SinkEvent } from '../../sink/world.ts'
 import { isoSeconds } from '../times.ts'
 
 interface SinkCommandOptions {
@@ -54,7 +54,7 @@ async function runSink(context: Context, options: SinkCommandOptions): Promise<n
     const file = folder === undefined ? undefined : saveTo(folder, event)
     context.print(options.json === true ? jsonOf(event, file) : textOf(event, file))
   }
-  const { startSink } = await import('../sink.ts')
+  const { startSink } = await import('../../sink/sink.ts')
   await using sink = await startSink({ host, port, slow: options.slow, report })
   context.complain(`The sink listens on ${host}:${sink.port}; Ctrl-C ends it\n`)
   if (!context.signal.aborted) await once(context.signal, 'abort')

@@ -11,13 +11,7 @@ import { hash, sign as signBytes } from 'node:crypto'
 import { parseHeader, type Header } from '../../mail/header.ts'
 import type { Signing, SigningKey } from '../../policy/policy.ts'
 import { BodyHash, hashBody } from './body.ts'
-import {
-  foldNames,
-  relaxUnsigned,
-  signedField,
-  unsignedField,
-  type BodyForm,
-} from './field.ts'
+import { foldNames, relaxUnsigned, signedField, unsignedField, type BodyForm } from './field.ts'
 import { signedFields } from './header.ts'
 import { SimpleBody, SimpleWish } from './simple.ts'
 

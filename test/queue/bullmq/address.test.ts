@@ -18,7 +18,11 @@ import {
 } from 'fast-check'
 import { expect, test } from 'vitest'
 
-import { formatAddress, readAddress, type RedisAddress } from '../../../src/queue/bullmq/address.ts'
+import {
+  formatAddress,
+  readAddress,
+  type RedisAddress,
+} from '../../../src/queue/bullmq/link/address.ts'
 
 const server = (host: string, port: number, rest: Partial<RedisAddress> = {}): RedisAddress => {
   return { kind: 'server', hosts: [{ host, port }], tls: false, database: 0, ...rest }

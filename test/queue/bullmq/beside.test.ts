@@ -4,7 +4,7 @@
 import { Queue as Lane, type Job } from 'bullmq'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
-import { laneOf } from '../../../src/queue/bullmq/keys.ts'
+import { laneOf } from '../../../src/queue/bullmq/link/keys.ts'
 import { startRedis, type RedisServer } from '../../peers/redis.ts'
 import { attempt, deferred, delivered, HOUR, send, statesOf, takeFrom, takeOne } from '../mail.ts'
 import { WHO } from '../mail.ts'

@@ -7,7 +7,7 @@ import {
   durabilityOf,
   type DurabilityWish,
   type ServerFacts,
-} from '../../../src/queue/bullmq/durability.ts'
+} from '../../../src/queue/bullmq/link/durability.ts'
 import { until } from '../../peers/patience.ts'
 import { startRedis, type RedisServer } from '../../peers/redis.ts'
 import { mailOf, statesOf } from '../mail.ts'

@@ -2,9 +2,9 @@
 // them under way.
 
 import { systemClock } from '../../../src/base/clock.ts'
-import { readAddress } from '../../../src/queue/bullmq/address.ts'
+import { readAddress } from '../../../src/queue/bullmq/link/address.ts'
 import { openBullmqQueue } from '../../../src/queue/bullmq/queue.ts'
-import { createOwnTime } from '../../../src/queue/bullmq/time.ts'
+import { createOwnTime } from '../../../src/queue/bullmq/link/time.ts'
 import { ManualClock } from '../../peers/clock.ts'
 import { claimOne, send, takeFrom } from '../mail.ts'
 import { aboutOf, LEASE } from './world.ts'

@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
-import { readAddress } from '../../../src/queue/bullmq/address.ts'
+import { readAddress } from '../../../src/queue/bullmq/link/address.ts'
 import { openBullmqRemote } from '../../../src/queue/bullmq/remote.ts'
 import { until } from '../../peers/patience.ts'
 import { startPair, startRedis, type RedisServer } from '../../peers/redis.ts'

@@ -3,7 +3,7 @@
 
 import { expect, test } from 'vitest'
 
-import { readAddress } from '../../../src/queue/bullmq/address.ts'
+import { readAddress } from '../../../src/queue/bullmq/link/address.ts'
 import { until } from '../../peers/patience.ts'
 import { startWatched } from '../../peers/sentinel.ts'
 import { attempt, delivered, send, statesOf, takeOne } from '../mail.ts'

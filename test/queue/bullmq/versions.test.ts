@@ -7,10 +7,10 @@ import { join, resolve } from 'node:path'
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
-import { readAddress } from '../../../src/queue/bullmq/address.ts'
-import { readLibrary } from '../../../src/queue/bullmq/library.ts'
+import { readAddress } from '../../../src/queue/bullmq/link/address.ts'
+import { readLibrary } from '../../../src/queue/bullmq/link/library.ts'
 import type { openBullmqQueue } from '../../../src/queue/bullmq/queue.ts'
-import { createOwnTime } from '../../../src/queue/bullmq/time.ts'
+import { createOwnTime } from '../../../src/queue/bullmq/link/time.ts'
 import type { Queue } from '../../../src/queue/port.ts'
 import { startRedis, type RedisServer } from '../../peers/redis.ts'
 import { attempt, delivered, HOUR, mailOf, send, statesOf, takeFrom, takeOne } from '../mail.ts'

@@ -4,7 +4,7 @@
 
 import type { Cancel } from '../../../base/clock.ts'
 import type { MessageId } from '../../port.ts'
-import type { StoreWorld } from '../content.ts'
+import type { StoreWorld } from '../content/content.ts'
 import type { Bucket } from './bucket.ts'
 import { contentOf, doneOf } from './object.ts'
 

@@ -1,6 +1,6 @@
 // Content in an object store, ready for the queue to use.
 
-import type { ContentStore, StoreWorld } from '../content.ts'
+import type { ContentStore, StoreWorld } from '../content/content.ts'
 import type { BucketAddress } from './address.ts'
 import { openBucket } from './bucket.ts'
 import { ObjectContent } from './store.ts'

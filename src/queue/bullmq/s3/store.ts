@@ -2,10 +2,10 @@
 // none of its content, only who is storing it, so that what is never accepted is taken away again.
 
 import type { ContentRef, MessageId, NewMail } from '../../port.ts'
-import type { Caller } from '../caller.ts'
-import type { ContentStore, StoreWorld } from '../content.ts'
-import { queueError } from '../link.ts'
-import type { Link } from '../link.ts'
+import type { Caller } from '../calls/caller.ts'
+import type { ContentStore, StoreWorld } from '../content/content.ts'
+import { queueError } from '../link/link.ts'
+import type { Link } from '../link/link.ts'
 import type { Bucket } from './bucket.ts'
 import { Keeper } from './keeper.ts'
 import { contentOf, encode, INLINE, lengthOf } from './object.ts'

@@ -1,0 +1,126 @@
+// Mail that arrives: a client's, as a step of its own, or what the relay writes itself, within the step in
+// which the delivery ends that it tells of.
+
+import type { Clock } from '../../../base/clock.ts'
+import { formatAddress } from '../../../mail/address.ts'
+import type { Report } from '../../../mail/event.ts'
+import type { FreshMail } from '../../fresh.ts'
+import { QueueError } from '../../port.ts'
+import type { MessageId, NewMail } from '../../port.ts'
+import { Accepting } from './accepting.ts'
+import type { Step } from '../calls/batches.ts'
+import type { Answer, Caller } from '../calls/caller.ts'
+import type { ContentStore } from '../content/content.ts'
+import type { Lanes } from './lanes.ts'
+import type { Link } from '../link/link.ts'
+import { isOwnId } from '../calls/process.ts'
+import { acceptRow } from '../calls/rows.ts'
+import type { AcceptRow } from '../calls/rows.ts'
+
+export interface ArrivingOptions {
+  readonly link: Link
+  readonly caller: Caller
+  readonly lanes: Lanes
+  readonly store: ContentStore
+  readonly fresh: FreshMail<MessageId>
+  readonly clock: Clock
+  readonly report: Report
+  readonly newId: () => MessageId
+  readonly heard: (answer: Answer) => void
+  readonly failed: (error: unknown) => void
+}
+
+/** A message with its words for our script. */
+export interface Arrival {
+  readonly mail: NewMail
+  readonly row: AcceptRow
+}
+
+export class Arriving {
+  #options: ArrivingOptions
+  #accepting: Accepting
+
+  constructor(options: ArrivingOptions) {
+    this.#options = options
+    this.#accepting = new Accepting(options)
+  }
+
+  /** Resolves with the id when it is durable; rejects with a `QueueError`. */
+  async accept(mail: NewMail): Promise<MessageId> {
+    const { fresh } = this.#options
+    const arrival = await this.prepare(mail)
+    const { id } = arrival.row.given
+    fresh.keep(id, mail)
+    try {
+      const [answer] = await this.#accepting.accept({
+        step: this.step(arrival),
+        withdraw: () => this.#withdraw(arrival),
+      })
+      const { kind, id: kept } = acceptedOf(answer)
+      if (kind === 'used')
+        throw new QueueError('used', 'The key was used, and can be used again later')
+      if (kind === 'swept') throw new QueueError('failing', 'Its content was swept before')
+      if (kind === 'clash') throw new QueueError('failing', `Another message has the id "${kept}"`)
+      return kept
+    } catch (error) {
+      fresh.drop(id)
+      this.abandon([arrival])
+      throw error
+    }
+  }
+
+  /** @param after the ending that the message tells of, and that must have been written with it */
+  async prepare(mail: NewMail, after?: string): Promise<Arrival> {
+    const { caller, store, newId } = this.#options
+    const id = isOwnId(mail.id) ? mail.id : newId()
+    await store.seal?.(mail, id)
+    const keeper = id === mail.id ? caller.me : undefined
+    return { mail, row: acceptRow(mail, id, keeper, store.chunksOf(mail.content), after) }
+  }
+
+  /** They were not accepted. */
+  abandon(arrivals: readonly Arrival[]): void {
+    for (const { row } of arrivals) this.#options.store.unseal?.(row.given.id)
+  }
+
+  step({ mail, row }: Arrival): Step {
+    const { given, words } = row
+    const jobs = mail.deliveries.map((delivery, index) => {
+      const lane = this.#options.lanes.get(delivery.destination)
+      return lane.add(`${given.id}-${index + 1}`, delivery, mail.at)
+    })
+    return [...jobs, { name: 'accept', given, words }]
+  }
+
+  /**
+   * Tells of what the relay wrote itself; a client's message is told by the listener.
+   * @param answers to the arrivals, in order
+   */
+  tell(arrivals: readonly Arrival[], answers: readonly unknown[]): void {
+    for (const [index, { mail, row }] of arrivals.entries()) {
+      const { kind, id } = acceptedOf(answers[index])
+      if (kind === 'swept') void this.accept(mail).catch(this.#options.failed)
+      if (kind !== 'accepted' || id !== row.given.id) continue
+      const { recipients, submitter, size: bytes } = mail.envelope
+      const { protocol, rule } = submitter
+      const to = recipients.map(({ address }) => formatAddress(address))
+      const from = row.given.from === '' ? '<>' : row.given.from
+      this.#options.report({ kind: 'accepted', at: mail.at, id, from, to, bytes, protocol, rule })
+    }
+  }
+
+  withdrawDoubtful(): Promise<void> {
+    return this.#accepting.withdrawDoubtful()
+  }
+
+  async #withdraw({ row: { given } }: Arrival): Promise<void> {
+    const { caller, link } = this.#options
+    const { id, to, from, alias, once, outside } = given
+    await caller.call(link.work, 'withdraw', { id, to, from, alias, once, outside })
+  }
+}
+
+function acceptedOf(answer: unknown): { readonly kind: string; readonly id: MessageId } {
+  const [kind, id] = (answer as Buffer[]).map(String) as [string, MessageId]
+  return { kind, id }
+}

@@ -1,0 +1,59 @@
+// Events that only the store can tell: what operators ended, and attempts of which nobody knows the
+// end. They are said once their commit is through.
+
+import type { Destination } from '../../../mail/destination.ts'
+import type { RelayEvent } from '../../../mail/event.ts'
+import { formatDeliveryId, formatId } from '../../ids.ts'
+import type { DeliveryState } from './delivery.ts'
+import type { OperatorAct } from '../../port.ts'
+import type { Store } from './store.ts'
+import type { CancelledRow, InterruptedRow, ToldRow } from '../schema/wire.ts'
+
+export function tellInterrupted(store: Store, message: number, n: number): void {
+  tell(store, { kind: 'interrupted', at: store.now, message, n })
+}
+
+export function tellCancelled(
+  store: Store,
+  [message, n, recipient]: readonly [message: number, n: number, recipient: number],
+  { queue, destination }: DeliveryState,
+  { who, why }: OperatorAct,
+): void {
+  type Subject = [acceptedAt: number, from: string, to: string]
+  const found = store.sql.subject.get(message, recipient) as unknown as Subject | undefined
+  if (found === undefined) return
+  const [acceptedAt, from, to] = found
+  const about = { at: store.now, message, n, acceptedAt, from, to, queue, destination }
+  tell(store, { kind: 'cancelled', ...about, who, why })
+}
+
+function tell({ told, undo }: Store, row: ToldRow): void {
+  told.push(row)
+  undo.push(() => told.pop())
+}
+
+export function eventOf(row: ToldRow): RelayEvent {
+  return row.kind === 'cancelled' ? cancelledEvent(row) : interruptedEvent(row)
+}
+
+function cancelledEvent({ message, n, destination, who, why, ...about }: CancelledRow): RelayEvent {
+  return {
+    ...about,
+    kind: 'ended',
+    end: 'cancelled',
+    id: formatId(message),
+    delivery: formatDeliveryId(message, n),
+    destination: destination as Destination,
+    by: who,
+    reason: why,
+  }
+}
+
+function interruptedEvent({ at, message, n }: InterruptedRow): RelayEvent {
+  return {
+    kind: 'interrupted',
+    at,
+    id: formatId(message),
+    delivery: formatDeliveryId(message, n),
+  }
+}
