@@ -12,7 +12,7 @@ import { startSink } from '../src/sink/sink.ts'
 import type { SinkEvent } from '../src/sink/world.ts'
 import { printable } from '../src/base/escape.ts'
 import { realWorld, startRelay, type Relay } from '../src/main.ts'
-import type { MessageId } from '../src/queue/port.ts'
+import type { MessageId } from '../src/queue/port/types.ts'
 import { readSettings } from '../src/settings.ts'
 
 const ALPHA = 'alpha.example'

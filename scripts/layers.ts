@@ -22,7 +22,16 @@ const RANK: Record<string, number> = {
 }
 /** Rooms of a folder, and files that stand in it alone: each imports only from those before it. */
 const ROOMS: Record<string, readonly string[]> = {
-  queue: ['port.ts', 'ids.ts', 'fits.ts', 'holds.ts', 'settled.ts', 'fresh.ts', 'sqlite', 'bullmq'],
+  queue: ['port', 'ids.ts', 'fits.ts', 'holds.ts', 'settled.ts', 'fresh.ts', 'sqlite', 'bullmq'],
+  'queue/port': [
+    'types.ts',
+    'intake.ts',
+    'outflow.ts',
+    'history.ts',
+    'reader.ts',
+    'control.ts',
+    'queue.ts',
+  ],
   'queue/sqlite': ['schema', 'read', 'write', 'client', 'queue.ts'],
   'queue/bullmq': [
     'link',

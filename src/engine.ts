@@ -5,7 +5,8 @@ import type { Report } from './mail/event.ts'
 import type { RedisPlace } from './admin/context.ts'
 import type { BullmqOptions } from './queue/bullmq/queue.ts'
 import type { LeaseTime } from './queue/bullmq/link/time.ts'
-import type { About, Queue } from './queue/port.ts'
+import type { About } from './queue/port/control.ts'
+import type { Queue } from './queue/port/queue.ts'
 import type { Settings } from './settings.ts'
 
 export interface EngineWorld {

@@ -29,7 +29,9 @@ import { followConfig } from './policy/config.ts'
 import type { Policy, PolicySource } from './policy/policy.ts'
 import { watchPolicy } from './policy/watch.ts'
 import type { LeaseTime } from './queue/bullmq/link/time.ts'
-import type { About, OperatorAct, Queue } from './queue/port.ts'
+import type { About } from './queue/port/control.ts'
+import type { Queue } from './queue/port/queue.ts'
+import type { OperatorAct } from './queue/port/types.ts'
 import { configPlaces, type Environment, type Settings } from './settings.ts'
 
 export const VERSION = version()

@@ -5,7 +5,7 @@ import type { Readable } from 'node:stream'
 import type { Clock } from '../base/clock.ts'
 import type { RedisAddress } from '../queue/bullmq/link/address.ts'
 import type { DurabilityWish } from '../queue/bullmq/link/durability.ts'
-import type { OperatorAct } from '../queue/port.ts'
+import type { OperatorAct } from '../queue/port/types.ts'
 import type { BucketAddress } from '../queue/bullmq/s3/address.ts'
 
 export interface Context {

@@ -6,7 +6,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import type { RefusedMail } from '../events/refused-mail.ts'
-import type { QueueControl } from '../queue/port.ts'
+import type { QueueControl } from '../queue/port/control.ts'
 import { SOCKET_NAME, socketPath } from './socket.ts'
 import { REQUEST_LIMIT, readLines, type Answer, type Request } from './wire.ts'
 

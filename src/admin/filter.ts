@@ -4,7 +4,7 @@
 import { InvalidArgumentError, type Command } from 'commander'
 import { formatAddress, parseAddress, parseDomain } from '../mail/address.ts'
 import { STATES, type State } from '../mail/outcome.ts'
-import type { Filter } from '../queue/port.ts'
+import type { Filter } from '../queue/port/reader.ts'
 import { CommandError } from './context.ts'
 import { collect, readCount, readTime } from './options.ts'
 

@@ -1,7 +1,7 @@
 // Recipients as a list, for people or programs. A recipient whose lane is suspended shows when
 // that ends and why, for its own next time would tell only half.
 
-import type { Entry, QueueReader, Suspension } from '../queue/port.ts'
+import type { Entry, QueueReader, Suspension } from '../queue/port/reader.ts'
 import type { Context } from './context.ts'
 import { byWhom, nameOf } from './holds.ts'
 import { jsonLine, plainEntry } from './plain.ts'

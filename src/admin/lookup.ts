@@ -1,6 +1,7 @@
 // From what an operator has in hand (an id, a delivery, an address) to messages.
 
-import type { Filter, MessageId, QueueReader, Trace } from '../queue/port.ts'
+import type { Filter, QueueReader, Trace } from '../queue/port/reader.ts'
+import type { MessageId } from '../queue/port/types.ts'
 import { CommandError } from './context.ts'
 import { checkIds } from './filter.ts'
 

@@ -4,7 +4,8 @@
 import { relative } from 'node:path'
 import { IS_CHECKOUT } from '../base/package.ts'
 import type { Policy } from '../policy/policy.ts'
-import type { EngineStatus, Role, StandingHold } from '../queue/port.ts'
+import type { EngineStatus, Role } from '../queue/port/control.ts'
+import type { StandingHold } from '../queue/port/reader.ts'
 import { effectOf } from './holds.ts'
 import { wrap } from './wrap.ts'
 

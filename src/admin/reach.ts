@@ -3,7 +3,8 @@
 
 import { existsSync, statSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
-import type { ContentReader, QueueControl, QueueReader } from '../queue/port.ts'
+import type { QueueControl } from '../queue/port/control.ts'
+import type { ContentReader, QueueReader } from '../queue/port/reader.ts'
 import type { Refused } from '../events/refused-mail.ts'
 import type { RelayControl } from './remote.ts'
 import { CommandError, type Context, type RedisPlace } from './context.ts'

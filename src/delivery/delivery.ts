@@ -6,7 +6,8 @@ import { pause } from '../base/clock.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Report } from '../mail/event.ts'
 import type { Policy } from '../policy/policy.ts'
-import type { Queue } from '../queue/port.ts'
+import type { Outflow } from '../queue/port/outflow.ts'
+import type { QueueReader } from '../queue/port/reader.ts'
 import { Dispatcher } from './draw/dispatcher.ts'
 import { Health } from './site/health.ts'
 import { drawFrom } from './draw/lane.ts'
@@ -21,7 +22,7 @@ import { Sites } from './site/sites.ts'
 import { Sweep } from './draw/sweep.ts'
 
 export interface DeliveryOptions {
-  readonly queue: Queue
+  readonly queue: Outflow & Pick<QueueReader, 'trace'>
   readonly policy: () => Policy
   readonly report: Report
   readonly clock: Clock

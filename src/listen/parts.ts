@@ -4,16 +4,13 @@ import type { Clock } from '../base/clock.ts'
 import type { Address } from '../mail/address.ts'
 import type { Report } from '../mail/event.ts'
 import type { At, Policy } from '../policy/policy.ts'
-import type { Queue } from '../queue/port.ts'
+import type { Intake } from '../queue/port/intake.ts'
 import type { Door } from './door.ts'
 import type { Guard } from './guard.ts'
 import type { Tally } from './tally.ts'
 import type { Turns } from './turns.ts'
 
 export type Scheme = 'smtp' | 'submission' | 'submissions'
-
-/** The side of the queue that takes mail in. */
-export type Intake = Pick<Queue, 'newId' | 'refuses' | 'store' | 'discard' | 'accept'>
 
 export interface ListenParts {
   readonly scheme: Scheme

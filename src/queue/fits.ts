@@ -3,7 +3,7 @@
 
 import { STATES } from '../mail/outcome.ts'
 import type { State } from '../mail/outcome.ts'
-import type { Filter } from './port.ts'
+import type { Filter } from './port/reader.ts'
 
 /** What a filter can ask of a recipient. */
 export interface Subject {

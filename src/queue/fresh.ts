@@ -1,7 +1,7 @@
 // Mail between acceptance and its first attempt, so that the usual message is never read back.
 // Bounded: the oldest goes first, and is then read from the store like any other.
 
-import type { NewMail } from './port.ts'
+import type { NewMail } from './port/intake.ts'
 
 interface Kept {
   readonly mail: NewMail

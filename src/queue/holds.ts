@@ -1,7 +1,9 @@
 // Holds, the same for both engines: what a scope is called, which hold lies on what, and what it does
 // to the time that mail has. The widest hold comes first: all mail, then its destination, then its queue.
 
-import type { Entry, Held, OperatorAct, StandingHold, Steered } from './port.ts'
+import type { Steered } from './port/control.ts'
+import type { Entry, Held, StandingHold } from './port/reader.ts'
+import type { OperatorAct } from './port/types.ts'
 
 export type Scope = StandingHold['scope']
 

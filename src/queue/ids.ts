@@ -2,7 +2,7 @@
 // a counter, so that ids are in order of time, fit a rowid and are never given twice, also when
 // the clock steps back. It is written as 11 characters of Crockford's base 32, in lower case.
 
-import type { DeliveryId, MessageId } from './port.ts'
+import type { DeliveryId, MessageId } from './port/types.ts'
 
 const EPOCH = Date.UTC(2024, 0, 1)
 const PER_MILLISECOND = 4096

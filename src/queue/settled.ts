@@ -2,7 +2,9 @@
 // be known at the next attempt. And deliveries as their takers see them.
 
 import type { Envelope } from '../mail/envelope.ts'
-import type { Delivery, DeliveryId, LastAttempt, NewMail, Settlement } from './port.ts'
+import type { NewMail } from './port/intake.ts'
+import type { Delivery, LastAttempt, Settlement } from './port/outflow.ts'
+import type { DeliveryId } from './port/types.ts'
 
 /** JSON of the fact; `undefined` when nothing happened that is worth telling. */
 export function factOf(delivery: DeliveryId, settlement: Settlement): string | undefined {

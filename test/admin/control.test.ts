@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { startControl } from '../../src/admin/control.ts'
 import { openControl } from '../../src/admin/remote.ts'
 import { systemClock } from '../../src/base/clock.ts'
-import type { Queue } from '../../src/queue/port.ts'
+import type { Queue } from '../../src/queue/port/queue.ts'
 import { openSqliteQueue } from '../../src/queue/sqlite/queue.ts'
 
 let folder = ''

@@ -3,7 +3,9 @@ import { explain } from '../../src/admin/explain.ts'
 import { parseAddress } from '../../src/mail/address.ts'
 import type { Destination } from '../../src/mail/destination.ts'
 import type { Outcome } from '../../src/mail/outcome.ts'
-import type { DeliveryId, Fact, MessageId, Trace } from '../../src/queue/port.ts'
+import type { Fact } from '../../src/queue/port/history.ts'
+import type { Trace } from '../../src/queue/port/reader.ts'
+import type { DeliveryId, MessageId } from '../../src/queue/port/types.ts'
 
 const AT = Date.parse('2026-11-22T12:00:00Z')
 const LANE = 'far.example' as Destination

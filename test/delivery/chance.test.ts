@@ -3,8 +3,9 @@
 // ended without anybody knowing how. SEED=… runs one case again.
 
 import { expect, test } from 'vitest'
-import { QueueError } from '../../src/queue/port.ts'
-import type { MessageId, Queue } from '../../src/queue/port.ts'
+import type { Queue } from '../../src/queue/port/queue.ts'
+import { QueueError } from '../../src/queue/port/types.ts'
+import type { MessageId } from '../../src/queue/port/types.ts'
 import { isEnd } from '../../src/mail/outcome.ts'
 import { lots, stormy } from '../peers/chance.ts'
 import type { Mx } from '../peers/mx.ts'

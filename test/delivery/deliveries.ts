@@ -2,7 +2,8 @@
 
 import { parseAddress } from '../../src/mail/address.ts'
 import type { Destination } from '../../src/mail/destination.ts'
-import type { Delivery, DeliveryId, MessageId } from '../../src/queue/port.ts'
+import type { Delivery } from '../../src/queue/port/outflow.ts'
+import type { DeliveryId, MessageId } from '../../src/queue/port/types.ts'
 
 type Given = Partial<Omit<Delivery, 'id' | 'destination'>> & { id?: string; destination?: string }
 

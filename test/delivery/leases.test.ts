@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { Leases } from '../../src/delivery/settle/leases.ts'
 import type { RelayEvent } from '../../src/mail/event.ts'
 import type { Destination } from '../../src/mail/destination.ts'
-import type { Lease } from '../../src/queue/port.ts'
+import type { Lease } from '../../src/queue/port/outflow.ts'
 import { ManualClock } from '../peers/clock.ts'
 
 const LENGTH = 60_000

@@ -10,7 +10,8 @@ import type {
   Reported,
 } from '../../src/delivery/decide/notice-report.ts'
 import type { Policy } from '../../src/policy/policy.ts'
-import type { Delivery, DeliveryId, MessageId, Recipient } from '../../src/queue/port.ts'
+import type { Delivery, Recipient } from '../../src/queue/port/outflow.ts'
+import type { DeliveryId, MessageId } from '../../src/queue/port/types.ts'
 
 export const AT = Date.UTC(2026, 10, 22, 12, 0, 0)
 const HOUR = 3_600_000

@@ -7,7 +7,8 @@ import { Strikes, Trouble } from '../../src/delivery/trouble/trouble.ts'
 import { verdictOf } from '../../src/delivery/decide/verdict.ts'
 import { parseAddress } from '../../src/mail/address.ts'
 import type { Outcome } from '../../src/mail/outcome.ts'
-import type { DeliveryId, Recipient } from '../../src/queue/port.ts'
+import type { Recipient } from '../../src/queue/port/outflow.ts'
+import type { DeliveryId } from '../../src/queue/port/types.ts'
 
 const MINUTE = 60_000
 const RETRY = [MINUTE, 5 * MINUTE, 15 * MINUTE]

@@ -6,7 +6,7 @@ import type { Connection } from '../../src/delivery/connection.ts'
 import type { Site, Slot } from '../../src/delivery/site/site.ts'
 import { Sites } from '../../src/delivery/site/sites.ts'
 import type { Destination } from '../../src/mail/destination.ts'
-import type { Loan } from '../../src/queue/port.ts'
+import type { Loan } from '../../src/queue/port/outflow.ts'
 import { ManualClock } from '../peers/clock.ts'
 
 const HOSTS = [{ name: 'mx.example', preference: 0 }]

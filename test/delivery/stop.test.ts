@@ -1,8 +1,8 @@
 // Stopping, and storage that fails: what is under way ends, and nothing is forgotten.
 
 import { expect, test } from 'vitest'
-import { QueueError } from '../../src/queue/port.ts'
-import type { Queue } from '../../src/queue/port.ts'
+import type { Queue } from '../../src/queue/port/queue.ts'
+import { QueueError } from '../../src/queue/port/types.ts'
 import { silence } from '../peers/mx.ts'
 import type { Answer } from '../peers/mx.ts'
 import { startWorld } from './world.ts'

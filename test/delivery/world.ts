@@ -14,7 +14,10 @@ import type { Destination } from '../../src/mail/destination.ts'
 import { loadPolicy } from '../../src/policy/load.ts'
 import type { Policy } from '../../src/policy/policy.ts'
 import { openSqliteQueue } from '../../src/queue/sqlite/queue.ts'
-import type { Entry, MessageId, NewDelivery, Queue } from '../../src/queue/port.ts'
+import type { NewDelivery } from '../../src/queue/port/intake.ts'
+import type { Queue } from '../../src/queue/port/queue.ts'
+import type { Entry } from '../../src/queue/port/reader.ts'
+import type { MessageId } from '../../src/queue/port/types.ts'
 import { ManualClock } from '../peers/clock.ts'
 import { startDns } from '../peers/dns.ts'
 import type { Dns, Zone } from '../peers/dns.ts'
@@ -72,7 +75,7 @@ export interface Given {
   readonly files?: Files
   readonly zone?: Zone
   /** Stands between delivery and what is real. */
-  readonly wrap?: (options: DeliveryOptions) => Partial<DeliveryOptions>
+  readonly wrap?: (options: DeliveryOptions & { readonly queue: Queue }) => Partial<DeliveryOptions>
   readonly connections?: number
 }
 
@@ -98,7 +101,7 @@ export async function startWorld(given: Given = {}): Promise<World> {
   const chance = (): number => 0
   const shared = { clock, chance, hostname: 'relay.example' }
   const refuse = (): boolean => false
-  const options: DeliveryOptions = {
+  const options = {
     ...shared,
     ...createOutbound({ ...shared, server: dns.server, refuse }),
     queue,

@@ -3,7 +3,7 @@
 
 import { expect, test } from 'vitest'
 import type { ListenRules, Policy } from '../../src/policy/policy.ts'
-import { QueueError } from '../../src/queue/port.ts'
+import { QueueError } from '../../src/queue/port/types.ts'
 import { startWorld } from './world.ts'
 
 type Step = [say: string, hear: string] | [say: string[], hear: string[]]

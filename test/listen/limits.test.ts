@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest'
 import type { Policy } from '../../src/policy/policy.ts'
-import type { MessageId } from '../../src/queue/port.ts'
+import type { MessageId } from '../../src/queue/port/types.ts'
 import { systemClock } from '../../src/base/clock.ts'
 import { Door } from '../../src/listen/door.ts'
 import { RULES, startWorld, TestQueue } from './world.ts'

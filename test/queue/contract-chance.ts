@@ -3,7 +3,8 @@
 
 import { expect, test } from 'vitest'
 
-import type { Delivery, Lease, Queue, RecipientResult } from '../../src/queue/port.ts'
+import type { Delivery, Lease, RecipientResult } from '../../src/queue/port/outflow.ts'
+import type { Queue } from '../../src/queue/port/queue.ts'
 import type { ManualClock } from '../peers/clock.ts'
 import type { Open } from './contract.ts'
 import { attempt, deferred, delivered, HOUR, lane, outcome, send, WHO } from './mail.ts'

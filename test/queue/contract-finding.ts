@@ -2,7 +2,8 @@
 
 import { expect, test } from 'vitest'
 
-import type { Filter, RecipientResult } from '../../src/queue/port.ts'
+import type { RecipientResult } from '../../src/queue/port/outflow.ts'
+import type { Filter } from '../../src/queue/port/reader.ts'
 import { attempt, deferred, delivered, HOUR, send, takeOne, WHO } from './mail.ts'
 import type { Open, Opened } from './contract.ts'
 

@@ -3,7 +3,8 @@
 
 import { describe, expect, test } from 'vitest'
 
-import type { Queue, StandingHold } from '../../src/queue/port.ts'
+import type { Queue } from '../../src/queue/port/queue.ts'
+import type { StandingHold } from '../../src/queue/port/reader.ts'
 import type { Open } from './contract.ts'
 import { attempt, claimOne, deferred, delivered, HOUR, mailOf, send, statesOf } from './mail.ts'
 import { takeFrom, takeOne, WHO } from './mail.ts'

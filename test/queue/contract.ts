@@ -3,7 +3,8 @@
 
 import { describe, expect, test } from 'vitest'
 
-import type { Queue, RecipientResult } from '../../src/queue/port.ts'
+import type { RecipientResult } from '../../src/queue/port/outflow.ts'
+import type { Queue } from '../../src/queue/port/queue.ts'
 import { ManualClock } from '../peers/clock.ts'
 import { contractOfActs } from './contract-acts.ts'
 import { contractOfChance } from './contract-chance.ts'

@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest'
 
 import { describeFilter } from '../../src/queue/fits.ts'
-import type { Filter } from '../../src/queue/port.ts'
+import type { Filter } from '../../src/queue/port/reader.ts'
 
 const cases: [filter: Filter, words: string][] = [
   [{}, 'everything'],

@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest'
 
 import { FreshMail } from '../../src/queue/fresh.ts'
-import type { NewMail } from '../../src/queue/port.ts'
+import type { NewMail } from '../../src/queue/port/intake.ts'
 
 function mailOf(size: number, deliveries = 1): NewMail {
   const content = { key: '', size, bytes: Buffer.alloc(size) }

@@ -4,7 +4,8 @@ import { expect, test } from 'vitest'
 
 import type { Destination } from '../../src/mail/destination.ts'
 import { formatScope, lengthOfStay, parseScope, underHolds } from '../../src/queue/holds.ts'
-import type { DeliveryId, Entry, MessageId, StandingHold } from '../../src/queue/port.ts'
+import type { Entry, StandingHold } from '../../src/queue/port/reader.ts'
+import type { DeliveryId, MessageId } from '../../src/queue/port/types.ts'
 
 const ENTRY: Entry = {
   id: 'm1' as MessageId,

@@ -5,8 +5,16 @@ import type { Destination } from '../../src/mail/destination.ts'
 import { parseAddress, parseDomain } from '../../src/mail/address.ts'
 import type { Envelope } from '../../src/mail/envelope.ts'
 import type { Outcome } from '../../src/mail/outcome.ts'
-import type { Delivery, Lease, MessageId, NewDelivery, NewMail } from '../../src/queue/port.ts'
-import type { Queue, RecipientResult, Settlement, Verdict } from '../../src/queue/port.ts'
+import type { NewDelivery, NewMail } from '../../src/queue/port/intake.ts'
+import type {
+  Delivery,
+  Lease,
+  RecipientResult,
+  Settlement,
+  Verdict,
+} from '../../src/queue/port/outflow.ts'
+import type { Queue } from '../../src/queue/port/queue.ts'
+import type { MessageId } from '../../src/queue/port/types.ts'
 import type { ManualClock } from '../peers/clock.ts'
 
 export const HOUR = 3_600_000

@@ -13,7 +13,8 @@ import {
   uint8Array,
 } from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { MessageId, NewMail } from '../../src/queue/port.ts'
+import type { NewMail } from '../../src/queue/port/intake.ts'
+import type { MessageId } from '../../src/queue/port/types.ts'
 import { formatBucket, readBucket } from '../../src/queue/bullmq/s3/address.ts'
 import { decode, encode, INLINE, lengthOf } from '../../src/queue/bullmq/s3/object.ts'
 import { lane } from './mail.ts'

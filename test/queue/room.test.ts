@@ -6,7 +6,7 @@ import { join } from 'node:path'
 
 import { expect, test } from 'vitest'
 
-import type { MessageId } from '../../src/queue/port.ts'
+import type { MessageId } from '../../src/queue/port/types.ts'
 import { openSqliteQueue } from '../../src/queue/sqlite/queue.ts'
 import { ManualClock } from '../peers/clock.ts'
 import { attempt, claimOne, delivered, mailOf, send, takeFrom } from './mail.ts'

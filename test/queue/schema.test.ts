@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite'
 
 import { expect, test } from 'vitest'
 
-import type { Filter } from '../../src/queue/port.ts'
+import type { Filter } from '../../src/queue/port/reader.ts'
 import { driverOf } from '../../src/queue/sqlite/read/driver.ts'
 import { firstAfter, SENDING } from '../../src/queue/sqlite/read/oldest.ts'
 import { migrate } from '../../src/queue/sqlite/schema/schema.ts'

@@ -12,7 +12,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
 
 import type { RelayEvent } from '../../src/mail/event.ts'
-import type { Queue } from '../../src/queue/port.ts'
+import type { Queue } from '../../src/queue/port/queue.ts'
 import { copyStore } from '../../src/queue/sqlite/read/copy.ts'
 import type { CopyWish } from '../../src/queue/sqlite/read/copy.ts'
 import { openSqliteQueue } from '../../src/queue/sqlite/queue.ts'

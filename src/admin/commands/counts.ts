@@ -2,7 +2,8 @@
 // the table that Postfix users know as qshape.
 
 import type { Command } from 'commander'
-import { GROUPS, type Count, type GroupBy } from '../../queue/port.ts'
+import { GROUPS } from '../../queue/port/reader.ts'
+import type { Count, GroupBy } from '../../queue/port/reader.ts'
 import { isEnd, STATES } from '../../mail/outcome.ts'
 import { CommandError, type Context } from '../context.ts'
 import { optionOf, readCount, readText } from '../options.ts'

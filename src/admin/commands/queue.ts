@@ -3,7 +3,8 @@
 import { printable } from '../../base/escape.ts'
 import { formatSize } from '../../base/units.ts'
 import type { Command } from 'commander'
-import type { Fact, Filter, QueueReader } from '../../queue/port.ts'
+import type { Fact } from '../../queue/port/history.ts'
+import type { Filter, QueueReader } from '../../queue/port/reader.ts'
 import type { Context } from '../context.ts'
 import {
   addFilters,

@@ -4,13 +4,8 @@
 import type { Command } from 'commander'
 import { printable } from '../../base/escape.ts'
 import { formatSize } from '../../base/units.ts'
-import type {
-  EngineStatus,
-  Oldest,
-  ProcessEntry,
-  QueueReader,
-  Suspension,
-} from '../../queue/port.ts'
+import type { EngineStatus, ProcessEntry } from '../../queue/port/control.ts'
+import type { Oldest, QueueReader, Suspension } from '../../queue/port/reader.ts'
 import type { Context } from '../context.ts'
 import { jsonLine } from '../plain.ts'
 import { command, type Act } from '../program.ts'

@@ -4,13 +4,9 @@
 import type { Command } from 'commander'
 import { printable } from '../../base/escape.ts'
 import type { State } from '../../mail/outcome.ts'
-import type {
-  Act as QueueAct,
-  Filter,
-  QueueControl,
-  StandingHold,
-  Steered,
-} from '../../queue/port.ts'
+import type { QueueControl, Steered } from '../../queue/port/control.ts'
+import type { Filter, StandingHold } from '../../queue/port/reader.ts'
+import type { Act as QueueAct } from '../../queue/port/types.ts'
 import { confirm } from '../ask.ts'
 import { CommandError, type Context } from '../context.ts'
 import { addFilters, checkIds, filterOf, givenFilters, type FilterOptions } from '../filter.ts'

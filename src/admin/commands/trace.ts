@@ -3,7 +3,7 @@
 import type { Command } from 'commander'
 import { formatAddress, parseAddress } from '../../mail/address.ts'
 import { printable } from '../../base/escape.ts'
-import type { Trace } from '../../queue/port.ts'
+import type { Trace } from '../../queue/port/reader.ts'
 import type { Context } from '../context.ts'
 import { explain } from '../explain.ts'
 import { optionOf, readCount } from '../options.ts'

@@ -4,7 +4,8 @@
 import type { Clock } from '../../base/clock.ts'
 import { collect } from '../../base/collect.ts'
 import type { Policy, Signing } from '../../policy/policy.ts'
-import type { Delivery, Queue } from '../../queue/port.ts'
+import type { Delivery } from '../../queue/port/outflow.ts'
+import type { Outflow } from '../../queue/port/outflow.ts'
 import { planOf } from '../decide/plan.ts'
 import type { Plan } from '../decide/plan.ts'
 
@@ -12,7 +13,7 @@ export type Content = Buffer | (() => AsyncIterable<Uint8Array>)
 export type Sign = (content: Content, signing: Signing, now: number) => Promise<Buffer>
 
 export interface PrepareOptions {
-  readonly queue: Queue
+  readonly queue: Outflow
   readonly policy: () => Policy
   readonly sign: Sign
   readonly clock: Clock
@@ -57,7 +58,7 @@ export function prepare(options: PrepareOptions, delivery: Delivery): Prepared |
 }
 
 /** Small content as one piece, from memory or from the store; large content as a stream. */
-export function contentOf(queue: Queue, { content }: Delivery): Content | Promise<Content> {
+export function contentOf(queue: Outflow, { content }: Delivery): Content | Promise<Content> {
   const { bytes, size } = content
   if (bytes !== undefined) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (size > IN_MEMORY) return () => queue.content(content)

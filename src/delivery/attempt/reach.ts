@@ -6,7 +6,7 @@ import type { Route } from '../../mail/destination.ts'
 import type { Outcome } from '../../mail/outcome.ts'
 import { formatReply } from '../../mail/reply.ts'
 import type { Credentials } from '../../policy/policy.ts'
-import type { LastAttempt } from '../../queue/port.ts'
+import type { LastAttempt } from '../../queue/port/outflow.ts'
 import { judge } from '../decide/judge.ts'
 import type {
   Addresses,

@@ -3,7 +3,7 @@
 
 import type { Cause, Outcome } from '../../mail/outcome.ts'
 import { formatReply } from '../../mail/reply.ts'
-import type { DeliveryId } from '../../queue/port.ts'
+import type { DeliveryId } from '../../queue/port/types.ts'
 import { wordsOf } from '../decide/assess.ts'
 import type { Assessed } from '../decide/assess.ts'
 import type { Patience } from '../trouble/back-off.ts'

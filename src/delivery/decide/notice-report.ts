@@ -6,7 +6,8 @@ import type { Notify } from '../../mail/envelope.ts'
 import type { AttemptFact } from '../../mail/event.ts'
 import type { NoticeFate, Outcome } from '../../mail/outcome.ts'
 import type { Policy } from '../../policy/policy.ts'
-import type { Delivery, MessageId, Recipient } from '../../queue/port.ts'
+import type { Delivery, Recipient } from '../../queue/port/outflow.ts'
+import type { MessageId } from '../../queue/port/types.ts'
 
 export type NoticeKind = 'failure' | 'delay' | 'success'
 

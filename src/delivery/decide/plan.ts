@@ -4,7 +4,7 @@
 import type { Destination } from '../../mail/destination.ts'
 import type { Policy, Routing, Signing } from '../../policy/policy.ts'
 import { chosen } from '../../policy/signing.ts'
-import type { Delivery, Recipient } from '../../queue/port.ts'
+import type { Delivery, Recipient } from '../../queue/port/outflow.ts'
 import type { Patience } from '../trouble/back-off.ts'
 
 export type Plan =

@@ -4,7 +4,7 @@
 import { clip } from '../../base/clip.ts'
 import type { AttemptFact } from '../../mail/event.ts'
 import type { Outcome } from '../../mail/outcome.ts'
-import type { Delivery, Recipient, RecipientResult, Settlement } from '../../queue/port.ts'
+import type { Delivery, Recipient, RecipientResult, Settlement } from '../../queue/port/outflow.ts'
 import type { ConnectionFact } from '../connection.ts'
 import type { Plan, Times } from './plan.ts'
 import { UNTRIED, endVerdict, verdictOf } from './verdict.ts'

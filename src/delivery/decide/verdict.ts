@@ -3,7 +3,7 @@
 
 import type { Address } from '../../mail/address.ts'
 import type { Outcome } from '../../mail/outcome.ts'
-import type { Recipient, Verdict } from '../../queue/port.ts'
+import type { Recipient, Verdict } from '../../queue/port/outflow.ts'
 import { wantsNotice } from './notice-report.ts'
 import { nextAttempt } from './retry.ts'
 

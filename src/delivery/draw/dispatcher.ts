@@ -4,13 +4,14 @@
 
 import type { Cancel, Clock } from '../../base/clock.ts'
 import type { Report } from '../../mail/event.ts'
-import type { Lease, Queue } from '../../queue/port.ts'
+import type { Lease } from '../../queue/port/outflow.ts'
+import type { Outflow } from '../../queue/port/outflow.ts'
 import type { Capacity } from '../site/capacity.ts'
 import type { HeldLease, Leases } from '../settle/leases.ts'
 import type { Settler } from '../settle/settler.ts'
 
 export interface DispatcherOptions {
-  readonly queue: Queue
+  readonly queue: Outflow
   readonly clock: Clock
   readonly report: Report
   readonly leases: Leases

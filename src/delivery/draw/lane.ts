@@ -9,7 +9,8 @@ import type { Report } from '../../mail/event.ts'
 import type { Outcome } from '../../mail/outcome.ts'
 import { formatReply } from '../../mail/reply.ts'
 import type { Policy } from '../../policy/policy.ts'
-import type { Delivery, Queue, Settlement, Taken } from '../../queue/port.ts'
+import type { Delivery, Settlement, Taken } from '../../queue/port/outflow.ts'
+import type { Outflow } from '../../queue/port/outflow.ts'
 import { Attempt } from '../attempt/attempt.ts'
 import type { AttemptOptions } from '../attempt/attempt.ts'
 import type { HeldLease, Leases } from '../settle/leases.ts'
@@ -27,7 +28,7 @@ import type { Site, Slot } from '../site/site.ts'
 import type { Way } from '../trouble/way.ts'
 
 export interface LaneOptions extends AttemptOptions {
-  readonly queue: Queue
+  readonly queue: Outflow
   readonly leases: Leases
   readonly settler: Settler
   readonly sign: Sign

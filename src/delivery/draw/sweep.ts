@@ -4,14 +4,15 @@
 import type { Cancel, Clock } from '../../base/clock.ts'
 import type { Report } from '../../mail/event.ts'
 import type { Policy } from '../../policy/policy.ts'
-import type { Delivery, Queue, Settlement } from '../../queue/port.ts'
+import type { Delivery, Settlement } from '../../queue/port/outflow.ts'
+import type { Outflow } from '../../queue/port/outflow.ts'
 import type { Notices } from '../notice/owed.ts'
 import { timesOf } from '../decide/plan.ts'
 import type { Settler, ToSettle } from '../settle/settler.ts'
 import { ended, untried } from '../decide/settlements.ts'
 
 export interface SweepOptions {
-  readonly queue: Queue
+  readonly queue: Outflow
   readonly policy: () => Policy
   readonly clock: Clock
   readonly report: Report

@@ -6,15 +6,11 @@ import { createHash } from 'node:crypto'
 import { collect } from '../../base/collect.ts'
 import type { Outcome } from '../../mail/outcome.ts'
 import type { Policy } from '../../policy/policy.ts'
-import type {
-  Delivery,
-  MessageId,
-  NewMail,
-  Queue,
-  Recipient,
-  RecipientResult,
-  Settlement,
-} from '../../queue/port.ts'
+import type { NewMail } from '../../queue/port/intake.ts'
+import type { Delivery, Recipient, RecipientResult, Settlement } from '../../queue/port/outflow.ts'
+import type { QueueReader } from '../../queue/port/reader.ts'
+import type { Outflow } from '../../queue/port/outflow.ts'
+import type { MessageId } from '../../queue/port/types.ts'
 import { composeSmaller } from './compose.ts'
 import { wantsNotice } from '../decide/notice-report.ts'
 import type { NoticeKind, NoticeOptions, NoticeReport, Reported } from '../decide/notice-report.ts'
@@ -28,7 +24,7 @@ export type ComposeNotice = (
 export interface NoticesOptions {
   readonly hostname: string
   readonly policy: () => Policy
-  readonly queue: Queue
+  readonly queue: Outflow & Pick<QueueReader, 'trace'>
   readonly compose: ComposeNotice
 }
 

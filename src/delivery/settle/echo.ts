@@ -3,7 +3,7 @@
 
 import { formatAddress, formatPath } from '../../mail/address.ts'
 import type { Report } from '../../mail/event.ts'
-import type { Delivery, Recipient, RecipientResult, Settlement } from '../../queue/port.ts'
+import type { Delivery, Recipient, RecipientResult, Settlement } from '../../queue/port/outflow.ts'
 
 export function tell(report: Report, delivery: Delivery, settlement: Settlement): void {
   const byNumber = new Map(delivery.recipients.map((recipient) => [recipient.n, recipient]))

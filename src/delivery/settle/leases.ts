@@ -5,7 +5,8 @@
 import { steady } from '../../base/clock.ts'
 import type { Cancel, Clock } from '../../base/clock.ts'
 import type { Report } from '../../mail/event.ts'
-import type { Lease, Queue } from '../../queue/port.ts'
+import type { Lease } from '../../queue/port/outflow.ts'
+import type { Outflow } from '../../queue/port/outflow.ts'
 
 export interface HeldLease {
   readonly lease: Lease
@@ -17,7 +18,7 @@ export interface HeldLease {
 }
 
 export class Leases {
-  #queue: Pick<Queue, 'renew' | 'release'>
+  #queue: Pick<Outflow, 'renew' | 'release'>
   #clock: Clock
   #report: Report
   #held = new Set<HeldLease>()
@@ -25,7 +26,7 @@ export class Leases {
   #count = 0
   #failing = false
 
-  constructor(queue: Pick<Queue, 'renew' | 'release'>, clock: Clock, report: Report) {
+  constructor(queue: Pick<Outflow, 'renew' | 'release'>, clock: Clock, report: Report) {
     this.#queue = queue
     this.#clock = clock
     this.#report = report

@@ -3,8 +3,9 @@
 
 import type { Cancel, Clock } from '../../base/clock.ts'
 import type { Report } from '../../mail/event.ts'
-import type { Delivery, Lease, Queue, Settlement, Taken } from '../../queue/port.ts'
-import { QueueError } from '../../queue/port.ts'
+import type { Delivery, Lease, Settlement, Taken } from '../../queue/port/outflow.ts'
+import type { Outflow } from '../../queue/port/outflow.ts'
+import { QueueError } from '../../queue/port/types.ts'
 import { tell } from './echo.ts'
 
 const AGAIN = 1000
@@ -19,7 +20,7 @@ interface Kept {
 }
 
 export class Settler {
-  #queue: Pick<Queue, 'settle'>
+  #queue: Pick<Outflow, 'settle'>
   #clock: Clock
   #report: Report
   #kept: Kept[] = []
@@ -29,7 +30,7 @@ export class Settler {
   #failing = false
   #closed = false
 
-  constructor(queue: Pick<Queue, 'settle'>, clock: Clock, report: Report) {
+  constructor(queue: Pick<Outflow, 'settle'>, clock: Clock, report: Report) {
     this.#queue = queue
     this.#clock = clock
     this.#report = report

@@ -6,7 +6,8 @@ import type { Clock } from '../../base/clock.ts'
 import type { Destination } from '../../mail/destination.ts'
 import type { Report } from '../../mail/event.ts'
 import type { Cause } from '../../mail/outcome.ts'
-import type { DeliveryId, Queue } from '../../queue/port.ts'
+import type { Outflow } from '../../queue/port/outflow.ts'
+import type { DeliveryId } from '../../queue/port/types.ts'
 import type { Patience } from '../trouble/back-off.ts'
 import type { HeldLease, Leases } from '../settle/leases.ts'
 import type { Site } from './site.ts'
@@ -15,7 +16,7 @@ import { Trouble } from '../trouble/trouble.ts'
 import type { Way } from '../trouble/way.ts'
 
 export interface HealthOptions {
-  readonly queue: Queue
+  readonly queue: Outflow
   readonly clock: Clock
   readonly chance: () => number
   readonly report: Report

@@ -4,11 +4,12 @@
 
 import { steady } from '../../base/clock.ts'
 import type { Cancel, Clock } from '../../base/clock.ts'
-import type { Loan, Queue } from '../../queue/port.ts'
+import type { Loan } from '../../queue/port/outflow.ts'
+import type { Outflow } from '../../queue/port/outflow.ts'
 import type { Site } from './site.ts'
 
 export interface LoanOptions {
-  readonly borrow: NonNullable<Queue['borrow']>
+  readonly borrow: NonNullable<Outflow['borrow']>
   readonly clock: Clock
   /** What others see us call from. */
   readonly source: string

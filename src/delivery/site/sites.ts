@@ -6,7 +6,7 @@ import type { Cancel, Clock } from '../../base/clock.ts'
 import type { Destination } from '../../mail/destination.ts'
 import type { Report } from '../../mail/event.ts'
 import type { Policy } from '../../policy/policy.ts'
-import type { Queue } from '../../queue/port.ts'
+import type { Outflow } from '../../queue/port/outflow.ts'
 import { Capacity } from './capacity.ts'
 import { Shares } from './shares.ts'
 import type { Connection, Host } from '../connection.ts'
@@ -25,7 +25,7 @@ const LINES = 20_000
 const FORGET = 3_600_000
 
 export interface SitesOptions {
-  readonly queue: Pick<Queue, 'full' | 'borrow'>
+  readonly queue: Pick<Outflow, 'full' | 'borrow'>
   /** What others see us call from. */
   readonly source: string
   readonly clock: Clock

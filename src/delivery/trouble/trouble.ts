@@ -4,7 +4,7 @@
 
 import type { Destination } from '../../mail/destination.ts'
 import type { Cause } from '../../mail/outcome.ts'
-import type { DeliveryId } from '../../queue/port.ts'
+import type { DeliveryId } from '../../queue/port/types.ts'
 import { backOff } from './back-off.ts'
 import type { Patience } from './back-off.ts'
 

@@ -4,7 +4,7 @@
 
 import type { Destination } from '../../mail/destination.ts'
 import type { Stage } from '../../mail/outcome.ts'
-import type { DeliveryId } from '../../queue/port.ts'
+import type { DeliveryId } from '../../queue/port/types.ts'
 import { Trouble } from './trouble.ts'
 
 /** Deliveries that are remembered for having been refused in words that speak of us. */

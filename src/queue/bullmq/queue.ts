@@ -9,30 +9,22 @@ import type { Report } from '../../mail/event.ts'
 import { describeFilter } from '../fits.ts'
 import { FreshMail } from '../fresh.ts'
 import { formatScope } from '../holds.ts'
-import { QueueError } from '../port.ts'
+import type { About, EngineStatus, ProcessEntry, Steered } from '../port/control.ts'
+import type { NewMail } from '../port/intake.ts'
+import type { Delivery, Lease, Loan, Settlement, Taken, TroubleFacts } from '../port/outflow.ts'
+import type { Queue } from '../port/queue.ts'
 import type {
-  About,
-  Act,
-  ContentRef,
   Count,
-  Delivery,
-  EngineStatus,
   Filter,
   GroupBy,
-} from '../port.ts'
-import type {
-  Lease,
-  Loan,
-  MessageId,
-  NewMail,
   Oldest,
-  OperatorAct,
   Page,
-  ProcessEntry,
-  Queue,
-} from '../port.ts'
-import type { Settlement, StandingHold, Steered, Suspension, Taken, Trace } from '../port.ts'
-import type { TroubleFacts } from '../port.ts'
+  StandingHold,
+  Suspension,
+  Trace,
+} from '../port/reader.ts'
+import { QueueError } from '../port/types.ts'
+import type { Act, ContentRef, MessageId, OperatorAct } from '../port/types.ts'
 import type { RedisAddress } from './link/address.ts'
 import { Arriving } from './write/arriving.ts'
 import { Caller } from './calls/caller.ts'

@@ -4,8 +4,8 @@
 
 import type { Redis } from 'ioredis'
 
-import { QueueError } from '../port.ts'
-import type { MessageId } from '../port.ts'
+import { QueueError } from '../port/types.ts'
+import type { MessageId } from '../port/types.ts'
 import type { Caller } from './calls/caller.ts'
 import { queueError } from './link/link.ts'
 import { openCaller } from './remote.ts'

@@ -4,7 +4,8 @@
 import type { Redis } from 'ioredis'
 
 import { systemClock } from '../../base/clock.ts'
-import type { ContentReader, EngineStatus, QueueControl } from '../port.ts'
+import type { EngineStatus, QueueControl } from '../port/control.ts'
+import type { ContentReader } from '../port/reader.ts'
 import type { RedisAddress } from './link/address.ts'
 import { Caller } from './calls/caller.ts'
 import { durabilityOf, lackOf, readFacts } from './link/durability.ts'

@@ -13,19 +13,22 @@ import type { Report } from '../../mail/event.ts'
 import { describeFilter } from '../fits.ts'
 import { FreshMail } from '../fresh.ts'
 import { createIds, formatId, parseId } from '../ids.ts'
-import { QueueError } from '../port.ts'
-import type { About, Act, ContentRef, Count, Delivery, EngineStatus, Filter } from '../port.ts'
-import type { GroupBy, Lease, MessageId, NewMail, Oldest, OperatorAct, Page } from '../port.ts'
-import type { ProcessEntry, Queue } from '../port.ts'
+import type { About, EngineStatus, ProcessEntry, Steered } from '../port/control.ts'
+import type { NewMail } from '../port/intake.ts'
+import type { Delivery, Lease, Settlement, Taken, TroubleFacts } from '../port/outflow.ts'
+import type { Queue } from '../port/queue.ts'
 import type {
-  Settlement,
+  Count,
+  Filter,
+  GroupBy,
+  Oldest,
+  Page,
   StandingHold,
-  Steered,
   Suspension,
-  Taken,
   Trace,
-  TroubleFacts,
-} from '../port.ts'
+} from '../port/reader.ts'
+import { QueueError } from '../port/types.ts'
+import type { Act, ContentRef, MessageId, OperatorAct } from '../port/types.ts'
 import { formatScope, Tally } from '../holds.ts'
 import { freshDelivery } from '../settled.ts'
 import { Batches } from './client/batch.ts'

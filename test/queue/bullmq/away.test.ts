@@ -3,7 +3,7 @@
 
 import { afterEach, beforeEach, expect, test } from 'vitest'
 
-import type { Queue } from '../../../src/queue/port.ts'
+import type { Queue } from '../../../src/queue/port/queue.ts'
 import { startRedis, type RedisServer } from '../../peers/redis.ts'
 import { attempt, claimOne, deferred, delivered, mailOf, send, statesOf } from '../mail.ts'
 import { lane } from '../mail.ts'

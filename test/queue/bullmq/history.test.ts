@@ -3,7 +3,8 @@
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
-import type { MessageId, Queue } from '../../../src/queue/port.ts'
+import type { Queue } from '../../../src/queue/port/queue.ts'
+import type { MessageId } from '../../../src/queue/port/types.ts'
 import { startRedis, type RedisServer } from '../../peers/redis.ts'
 import { attempt, delivered, HOUR, mailOf, send, statesOf, takeFrom, takeOne } from '../mail.ts'
 import { openWorld, type World } from './world.ts'

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 
 import { Caller } from '../../../src/queue/bullmq/calls/caller.ts'
 import { createOwnTime } from '../../../src/queue/bullmq/link/time.ts'
-import type { MessageId } from '../../../src/queue/port.ts'
+import type { MessageId } from '../../../src/queue/port/types.ts'
 import { startRedis, type RedisServer } from '../../peers/redis.ts'
 import { attempt, claimOne, delivered, HOUR, send, statesOf } from '../mail.ts'
 import { takeOne, WHO } from '../mail.ts'

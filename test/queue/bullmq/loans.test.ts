@@ -3,7 +3,8 @@
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
-import type { Loan, Queue } from '../../../src/queue/port.ts'
+import type { Loan } from '../../../src/queue/port/outflow.ts'
+import type { Queue } from '../../../src/queue/port/queue.ts'
 import { chanceFrom, SEED } from '../../crash/world.ts'
 import { startRedis, type RedisServer } from '../../peers/redis.ts'
 import { LEASE, openWorld } from './world.ts'

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
-import type { ProcessEntry } from '../../../src/queue/port.ts'
+import type { ProcessEntry } from '../../../src/queue/port/control.ts'
 import { until } from '../../peers/patience.ts'
 import { startRedis, type RedisServer } from '../../peers/redis.ts'
 import { attempt, claimOne, deferred, delivered, HOUR, send, statesOf } from '../mail.ts'

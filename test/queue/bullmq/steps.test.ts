@@ -3,7 +3,10 @@
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
-import type { Delivery, MessageId, NewMail, Queue } from '../../../src/queue/port.ts'
+import type { NewMail } from '../../../src/queue/port/intake.ts'
+import type { Delivery } from '../../../src/queue/port/outflow.ts'
+import type { Queue } from '../../../src/queue/port/queue.ts'
+import type { MessageId } from '../../../src/queue/port/types.ts'
 import { startRedis, type RedisServer } from '../../peers/redis.ts'
 import { attempt, deferred, delivered, HOUR, mailOf, send, takeFrom, takeOne } from '../mail.ts'
 import { openWorld, type World } from './world.ts'

@@ -5,7 +5,7 @@ import { connect, createServer, type Socket } from 'node:net'
 
 import { expect } from 'vitest'
 
-import type { Queue } from '../../../src/queue/port.ts'
+import type { Queue } from '../../../src/queue/port/queue.ts'
 import { freePort } from '../../peers/patience.ts'
 import type { RedisServer } from '../../peers/redis.ts'
 import { whenBack } from './world.ts'

@@ -3,7 +3,7 @@
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
-import type { Queue } from '../../../src/queue/port.ts'
+import type { Queue } from '../../../src/queue/port/queue.ts'
 import { until } from '../../peers/patience.ts'
 import { startRedis, type RedisServer } from '../../peers/redis.ts'
 import { attempt, delivered, HOUR, mailOf, send, statesOf, takeOne, WHO } from '../mail.ts'

@@ -7,7 +7,7 @@ import type { Redis } from 'ioredis'
 
 import type { Clock } from '../../../base/clock.ts'
 import type { Report } from '../../../mail/event.ts'
-import { QueueError } from '../../port.ts'
+import { QueueError } from '../../port/types.ts'
 import type { Answer, Caller, Entry } from './caller.ts'
 import { queueError } from '../link/link.ts'
 import type { Link } from '../link/link.ts'

@@ -4,8 +4,9 @@
 import type { Redis } from 'ioredis'
 
 import type { Clock } from '../../../base/clock.ts'
-import { QueueError } from '../../port.ts'
-import type { ContentRef, MessageId, NewMail } from '../../port.ts'
+import type { NewMail } from '../../port/intake.ts'
+import { QueueError } from '../../port/types.ts'
+import type { ContentRef, MessageId } from '../../port/types.ts'
 import type { Caller } from '../calls/caller.ts'
 import { queueError } from '../link/link.ts'
 import type { Link } from '../link/link.ts'

@@ -5,7 +5,7 @@
 import type { Redis } from 'ioredis'
 
 import { parseId, timeOf } from '../../ids.ts'
-import type { Oldest } from '../../port.ts'
+import type { Oldest } from '../../port/reader.ts'
 
 /** Deliveries of a queue looked at together: those under way are among the oldest. */
 const PAGE = 100

@@ -8,25 +8,21 @@ import type { Destination } from '../../../mail/destination.ts'
 import { LIVE } from '../../fits.ts'
 import { parseScope, underHolds } from '../../holds.ts'
 import { numberAt, parseId } from '../../ids.ts'
+import type { ProcessEntry } from '../../port/control.ts'
+import type { Fact } from '../../port/history.ts'
+import type { TroubleFacts } from '../../port/outflow.ts'
 import type {
   Count,
-  DeliveryId,
   Entry,
-  Fact,
   Filter,
   GroupBy,
-  MessageId,
   Oldest,
-  OperatorAct,
-} from '../../port.ts'
-import type {
   Page,
-  ProcessEntry,
   StandingHold,
   Suspension,
   Trace,
-  TroubleFacts,
-} from '../../port.ts'
+} from '../../port/reader.ts'
+import type { DeliveryId, MessageId, OperatorAct } from '../../port/types.ts'
 import { find, messageOf, readMessages } from './find.ts'
 import { destinationOf, laneOf } from '../link/keys.ts'
 import { readOldest } from './oldest.ts'

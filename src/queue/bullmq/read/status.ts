@@ -1,6 +1,6 @@
 // What the engine says of itself to people: where it is, what a 250 means, and how the server is.
 
-import type { EngineStatus } from '../../port.ts'
+import type { EngineStatus } from '../../port/control.ts'
 import { formatAddress } from '../link/address.ts'
 import type { RedisAddress } from '../link/address.ts'
 import type { ContentStore } from '../content/content.ts'

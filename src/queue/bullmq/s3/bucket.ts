@@ -4,7 +4,7 @@
 import type { S3Client, S3ServiceException } from '@aws-sdk/client-s3'
 
 import { KEY_GROUPS, tellTlsError } from '../../../base/tls.ts'
-import { QueueError } from '../../port.ts'
+import { QueueError } from '../../port/types.ts'
 import { inPieces } from '../content/content.ts'
 import { formatBucket } from './address.ts'
 import type { BucketAddress } from './address.ts'

@@ -3,7 +3,7 @@
 // schedule that is made anew does not send to them again.
 
 import type { Cancel } from '../../../base/clock.ts'
-import type { MessageId } from '../../port.ts'
+import type { MessageId } from '../../port/types.ts'
 import type { StoreWorld } from '../content/content.ts'
 import type { Bucket } from './bucket.ts'
 import { contentOf, doneOf } from './object.ts'

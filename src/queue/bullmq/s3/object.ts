@@ -4,7 +4,8 @@
 
 import { createHash } from 'node:crypto'
 
-import type { MessageId, NewMail } from '../../port.ts'
+import type { NewMail } from '../../port/intake.ts'
+import type { MessageId } from '../../port/types.ts'
 
 export interface Sealed {
   /** The message's own; `mail.id` may tell what the mail is derived from. */

@@ -1,7 +1,8 @@
 // Content in an object store. Before a message is accepted its object is written, envelope included; Redis has
 // none of its content, only who is storing it, so that what is never accepted is taken away again.
 
-import type { ContentRef, MessageId, NewMail } from '../../port.ts'
+import type { NewMail } from '../../port/intake.ts'
+import type { ContentRef, MessageId } from '../../port/types.ts'
 import type { Caller } from '../calls/caller.ts'
 import type { ContentStore, StoreWorld } from '../content/content.ts'
 import { queueError } from '../link/link.ts'

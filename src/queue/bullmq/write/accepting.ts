@@ -1,7 +1,7 @@
 // Acceptance: a reply only when a message is as durable as was promised. What could not be confirmed is
 // taken back, because its client will send it again.
 
-import { QueueError } from '../../port.ts'
+import { QueueError } from '../../port/types.ts'
 import { Batches } from '../calls/batches.ts'
 import type { BatchOptions, Step } from '../calls/batches.ts'
 import type { Link } from '../link/link.ts'

@@ -2,7 +2,7 @@
 
 import type { Clock } from '../../../base/clock.ts'
 import type { Destination } from '../../../mail/destination.ts'
-import type { Lease } from '../../port.ts'
+import type { Lease } from '../../port/outflow.ts'
 import type { Answer, Caller } from '../calls/caller.ts'
 import { laneOf } from '../link/keys.ts'
 import type { Link } from '../link/link.ts'

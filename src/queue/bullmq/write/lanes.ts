@@ -5,7 +5,7 @@
 import { QueueKeys, RedisQueueBackend } from 'bullmq'
 import type { IRedisTransaction, RedisConnection } from 'bullmq'
 
-import type { NewDelivery } from '../../port.ts'
+import type { NewDelivery } from '../../port/intake.ts'
 import type { Entry, SharedKeys, Word } from '../calls/caller.ts'
 import { laneOf } from '../link/keys.ts'
 import { nameOf, SCRIPTS } from '../link/library.ts'

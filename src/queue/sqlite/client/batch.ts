@@ -5,7 +5,7 @@ import type { Worker } from 'node:worker_threads'
 
 import { steady } from '../../../base/clock.ts'
 import type { Clock } from '../../../base/clock.ts'
-import { QueueError } from '../../port.ts'
+import { QueueError } from '../../port/types.ts'
 import type { Answers, Batch, Failure, FromWorker, MailRow, Operation } from '../schema/wire.ts'
 
 /** Content that goes with an operation, and the row that will say where it is. */

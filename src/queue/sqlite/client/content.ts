@@ -5,8 +5,8 @@ import { chmod, mkdir, open, readdir, rm } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 
-import { QueueError } from '../../port.ts'
-import type { ContentRef, MessageId } from '../../port.ts'
+import { QueueError } from '../../port/types.ts'
+import type { ContentRef, MessageId } from '../../port/types.ts'
 import { SMALL } from '../schema/schema.ts'
 
 type Chunks = AsyncIterable<Uint8Array> | Uint8Array

@@ -4,7 +4,6 @@ import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 
 import { besideCode } from '../../../base/package.ts'
-import { QueueError } from '../../port.ts'
 import type {
   Count,
   Filter,
@@ -14,7 +13,8 @@ import type {
   StandingHold,
   Suspension,
   Trace,
-} from '../../port.ts'
+} from '../../port/reader.ts'
+import { QueueError } from '../../port/types.ts'
 import type { StoreOptions } from '../write/store.ts'
 import type { FromReader, FromWorker, Opened, ToReader } from '../schema/wire.ts'
 

@@ -4,7 +4,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 
 import { numberAt } from '../../ids.ts'
-import type { Count, GroupBy } from '../../port.ts'
+import type { Count, GroupBy } from '../../port/reader.ts'
 import { rowsOf } from './reading.ts'
 
 const LIVE = 'delivery d'

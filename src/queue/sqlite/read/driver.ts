@@ -5,7 +5,7 @@ import type { DatabaseSync } from 'node:sqlite'
 
 import { isEnd } from '../../../mail/outcome.ts'
 import type { State } from '../../../mail/outcome.ts'
-import type { Filter } from '../../port.ts'
+import type { Filter } from '../../port/reader.ts'
 import { plainAddress } from '../../fits.ts'
 import { ENTRY_COLUMNS } from './entry.ts'
 import { numbersOf } from './numbers.ts'

@@ -6,7 +6,8 @@ import type { State } from '../../../mail/outcome.ts'
 import { parseScope } from '../../holds.ts'
 import type { HoldNote } from '../../holds.ts'
 import { formatDeliveryId, formatId } from '../../ids.ts'
-import type { Entry, Held, OperatorAct } from '../../port.ts'
+import type { Entry, Held } from '../../port/reader.ts'
+import type { OperatorAct } from '../../port/types.ts'
 import { FATES } from '../schema/wire.ts'
 
 export type EntryRow = readonly [

@@ -4,7 +4,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 
 import { timeOf } from '../../ids.ts'
-import type { Oldest } from '../../port.ts'
+import type { Oldest } from '../../port/reader.ts'
 import { rowsOf } from './reading.ts'
 
 export function readOldest(db: DatabaseSync): Oldest[] {

@@ -8,12 +8,14 @@ import type {
   Count,
   Filter,
   GroupBy,
-  MessageId,
   Oldest,
   Page,
   QueueReader,
-} from '../../port.ts'
-import type { StandingHold, Suspension, Trace } from '../../port.ts'
+  StandingHold,
+  Suspension,
+  Trace,
+} from '../../port/reader.ts'
+import type { MessageId } from '../../port/types.ts'
 import { readCounts } from './counts.ts'
 import { readOldest } from './oldest.ts'
 import { readRaw } from './raw.ts'

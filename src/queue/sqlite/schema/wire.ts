@@ -2,16 +2,10 @@
 // plain values costs a quarter of cloning objects. Content of a whole batch is one buffer that
 // changes hands; an offset and a length say where each is.
 
-import type {
-  Act,
-  Filter,
-  GroupBy,
-  LastAttempt,
-  OperatorAct,
-  QueueError,
-  Steered,
-  TroubleFacts,
-} from '../../port.ts'
+import type { Steered } from '../../port/control.ts'
+import type { LastAttempt, TroubleFacts } from '../../port/outflow.ts'
+import type { Filter, GroupBy } from '../../port/reader.ts'
+import type { Act, OperatorAct, QueueError } from '../../port/types.ts'
 
 export type RecipientRow = readonly [n: number, address: string, domain: string]
 

@@ -1,7 +1,7 @@
 // What an operator's act does to one delivery, or to some of its recipients. A delivery under
 // way keeps the act until its attempt has ended.
 
-import type { Act, OperatorAct } from '../../port.ts'
+import type { Act, OperatorAct } from '../../port/types.ts'
 import { formatDeliveryId } from '../../ids.ts'
 import type { HoldNote } from '../../holds.ts'
 import { addFact, earliestDue, freed, heldUnder, liveRecipients } from './delivery.ts'

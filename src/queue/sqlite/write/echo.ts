@@ -5,7 +5,7 @@ import type { Destination } from '../../../mail/destination.ts'
 import type { RelayEvent } from '../../../mail/event.ts'
 import { formatDeliveryId, formatId } from '../../ids.ts'
 import type { DeliveryState } from './delivery.ts'
-import type { OperatorAct } from '../../port.ts'
+import type { OperatorAct } from '../../port/types.ts'
 import type { Store } from './store.ts'
 import type { CancelledRow, InterruptedRow, ToldRow } from '../schema/wire.ts'
 

@@ -2,7 +2,7 @@
 // new mail at once. Mail that was there before is marked page by page, so that a hold on a million
 // deliveries stops no commit.
 
-import type { OperatorAct } from '../../port.ts'
+import type { OperatorAct } from '../../port/types.ts'
 import { formatDeliveryId, formatId, parseId } from '../../ids.ts'
 import { addFact, freed, heldUnder, readDelivery, standingScope } from './delivery.ts'
 import { writeDelivery } from './delivery.ts'

@@ -1,7 +1,7 @@
 // Deliveries that somebody took and never settled: we died, or a lease lapsed. Each has had an
 // attempt of which nobody knows the end, and is due at once; it may have arrived.
 
-import type { LastAttempt } from '../../port.ts'
+import type { LastAttempt } from '../../port/outflow.ts'
 import { formatDeliveryId } from '../../ids.ts'
 import { applyPending } from './act.ts'
 import { addFact, readDelivery, writeDelivery } from './delivery.ts'

@@ -1,6 +1,6 @@
 // What each operation of the wire does, and what it answers. Runs inside the batch's transaction.
 
-import type { TroubleFacts } from '../../port.ts'
+import type { TroubleFacts } from '../../port/outflow.ts'
 import { acceptMail } from './accept.ts'
 import { liftHold, markPage, placeHold, unmarkPage } from './hold.ts'
 import { Refusal, unlinkEnded } from './store.ts'

@@ -1,7 +1,8 @@
 // One page of an operator's act: finds what fits and does it, each delivery once.
 
 import { LIVE } from '../../fits.ts'
-import type { Act, Filter, OperatorAct } from '../../port.ts'
+import type { Filter } from '../../port/reader.ts'
+import type { Act, OperatorAct } from '../../port/types.ts'
 import { act } from './act.ts'
 import { findRows } from '../read/find.ts'
 import type { EntryRow } from '../read/entry.ts'

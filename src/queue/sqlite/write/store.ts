@@ -5,7 +5,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
-import type { OperatorAct } from '../../port.ts'
+import type { OperatorAct } from '../../port/types.ts'
 import { keepPrivate, narrow } from '../../../base/folder.ts'
 import { contentPath } from '../schema/content-path.ts'
 import { restoreChunks } from '../schema/chunks.ts'

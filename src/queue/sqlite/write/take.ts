@@ -1,6 +1,7 @@
 // Deliveries go out: drawn from a lane, or because their time has come.
 
-import type { LastAttempt, OperatorAct } from '../../port.ts'
+import type { LastAttempt } from '../../port/outflow.ts'
+import type { OperatorAct } from '../../port/types.ts'
 import { readDelivery, standingScope } from './delivery.ts'
 import { notFresh, setFresh } from './fresh.ts'
 import { holdDelivery } from './hold.ts'
