@@ -85,6 +85,11 @@ const FILES: readonly File[] = [
   },
   {
     group: 'policy',
+    names: ['explain', 'schema'],
+    load: async () => (await import('./commands/manual.ts')).addManual,
+  },
+  {
+    group: 'policy',
     names: ['check'],
     load: async () => (await import('./commands/policy.ts')).addPolicy,
   },

@@ -2,9 +2,8 @@
 
 import type { ListenRules } from './policy.ts'
 import { matchNetworks, parseNetwork } from '../base/network.ts'
-import { count, duration, list, map, oneOf, parsed, preset, size } from './read.ts'
-import type { ValuesOf } from './read.ts'
-import type { Place } from './yaml.ts'
+import { count, duration, list, map, oneOf, parsed, preset, refined, size } from './read.ts'
+import type { Reader, ValuesOf } from './read.ts'
 
 const MINUTES = 60_000
 
@@ -68,22 +67,19 @@ export const LISTEN_DEFAULTS: ListenRules = {
   authWithoutTls: 'never',
 }
 
-export function listenRules(place: Place): ListenRules | undefined {
-  const value = map(TABLE)(place)
-  const networks = value?.['bare-lf-commands'] ?? []
-  return (
-    value && {
-      size: value.size,
-      recipients: value.recipients,
-      connections: value.connections,
-      connectionsPerClient: value['connections-per-client'],
-      hops: value.hops,
-      deadlines: value.deadlines,
-      contentRate: value['content-rate'],
-      bareLfCommands: networks.length === 0 ? nobody : matchNetworks(networks),
-      bareLineEnds: value['bare-line-ends'],
-      missingFrom: value['missing-from'],
-      authWithoutTls: value['auth-without-tls'],
-    }
-  )
-}
+export const listenRules: Reader<ListenRules> = refined(map(TABLE), (value) => {
+  const networks = value['bare-lf-commands']
+  return {
+    size: value.size,
+    recipients: value.recipients,
+    connections: value.connections,
+    connectionsPerClient: value['connections-per-client'],
+    hops: value.hops,
+    deadlines: value.deadlines,
+    contentRate: value['content-rate'],
+    bareLfCommands: networks.length === 0 ? nobody : matchNetworks(networks),
+    bareLineEnds: value['bare-line-ends'],
+    missingFrom: value['missing-from'],
+    authWithoutTls: value['auth-without-tls'],
+  }
+})

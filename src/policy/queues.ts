@@ -31,8 +31,13 @@ export function queueName(text: string): string | undefined {
   return /^[a-z0-9][a-z0-9_-]{0,63}$/.test(text) ? text : undefined
 }
 
+const QUEUE = map(TABLE)
+
+/** What can stand in a file of queues/. */
+export const QUEUE_SHAPE = QUEUE.shape
+
 export function queueRules(name: string, place: Place): QueueRules | undefined {
-  const value = map(TABLE)(place)
+  const value = QUEUE(place)
   if (value === undefined) return undefined
   const { priority, retry, 'give-up-after': giveUpAfter, 'warn-after': warnAfter } = value
   if (retry[0]! >= giveUpAfter)

@@ -9,7 +9,7 @@
 import { matchNetworks, parseNetwork } from '../base/network.ts'
 import type { Network } from '../base/network.ts'
 import type { At, RelayRequest, RelayVerdict } from './policy.ts'
-import { hidden, list, map, optional, parsed, placed, rules } from './read.ts'
+import { hidden, list, map, optional, parsed, placed, refined, rules } from './read.ts'
 import type { Placed, Reader, ValuesOf } from './read.ts'
 import { doubt, fault } from './yaml.ts'
 import type { Place } from './yaml.ts'
@@ -38,12 +38,17 @@ const TERMS = {
   ),
 } as const
 
+const FITS = refined(map(TERMS), terms)
+
 const TABLE = {
-  allow: optional(terms, 'lets clients send that fit all these keys'),
-  refuse: optional(terms, 'refuses clients that fit all these keys'),
+  allow: optional(FITS, 'lets clients send that fit all these keys'),
+  refuse: optional(FITS, 'refuses clients that fit all these keys'),
 } as const
 
-export const relayRules: Reader<readonly RelayRule[]> = rules(relayRule, 'rule')
+export const relayRules: Reader<readonly RelayRule[]> = rules(
+  refined(map(TABLE), relayRule),
+  'rule',
+)
 
 /** Doubts about rules that are sound one by one. */
 export function reviewRelay(rules: readonly RelayRule[], users: ReadonlySet<string>): void {
@@ -88,9 +93,7 @@ function admits(rule: RelayRule, user: string | undefined): boolean {
   return user !== undefined && (rule.users === 'any' || rule.users.has(user))
 }
 
-function relayRule(place: Place): RelayRule | undefined {
-  const value = map(TABLE)(place)
-  if (value === undefined) return undefined
+function relayRule(value: ValuesOf<typeof TABLE>, place: Place): RelayRule | undefined {
   if ((value.allow === undefined) === (value.refuse === undefined))
     return fault(place, 'should have either allow or refuse')
   const action = value.allow === undefined ? 'refuse' : 'allow'
@@ -102,9 +105,7 @@ function relayRule(place: Place): RelayRule | undefined {
 type Terms = Pick<RelayRule, 'clients' | 'users'>
 
 // Without keys, a rule would fit everybody: `allow: {}` shall not open the relay.
-function terms(place: Place): Terms | undefined {
-  const value = map(TERMS)(place)
-  if (value === undefined) return undefined
+function terms(value: ValuesOf<typeof TERMS>, place: Place): Terms | undefined {
   if (value.clients === undefined && value.users === undefined)
     return fault(place, 'names neither clients nor users, and so would fit everybody')
   return { clients: value.clients, users: usersOf(value) }

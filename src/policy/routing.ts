@@ -17,13 +17,24 @@ import {
 } from './patterns.ts'
 import type { Index, Pattern } from './patterns.ts'
 import type { At, Credentials, Routing, SignWith } from './policy.ts'
-import { count, hidden, list, map, oneOf, optional, parsed, placed, preset } from './read.ts'
-import { required, rules, text, truth } from './read.ts'
+import {
+  count,
+  either,
+  hidden,
+  list,
+  map,
+  oneOf,
+  optional,
+  parsed,
+  placed,
+  preset,
+} from './read.ts'
+import { refined, required, rules, text, truth } from './read.ts'
 import type { Placed, Reader, ValuesOf } from './read.ts'
 import { readSecret, secretFile, secretName } from './secret.ts'
 import type { Environment } from './secret.ts'
 import { selector } from './signing.ts'
-import { doubt, fault, scalarOf, wrong } from './yaml.ts'
+import { doubt, fault } from './yaml.ts'
 import type { Place } from './yaml.ts'
 
 type Hop = Extract<Route, { kind: 'hop' }>
@@ -81,31 +92,34 @@ const VIA = {
   ),
 } as const
 
-const SIGN = oneOf(['all', 'none', 'rsa', 'ed25519'])
-const SELECTORS = list(parsed(selector, 'a selector of signing.yaml'), 'sign')
+const NEXT: Reader<RoutingRule['via']> = either(
+  'mx, or a map with host',
+  oneOf(['mx'], 'mx, or a map with host'),
+  refined(map(VIA), viaOf),
+)
+
+const SIGN: Reader<'all' | SignWith> = either(
+  'all, none, rsa, ed25519, or a list of selectors',
+  oneOf(['all', 'none', 'rsa', 'ed25519']),
+  list(parsed(selector, 'a selector of signing.yaml'), 'sign'),
+)
 
 const table = (queues: ReadonlySet<string>) => ({
   to: preset(ANY, list(PATTERN, 'to'), 'recipients that it is for'),
   from: preset(ANY, list(PATTERN, 'from'), "senders that it is for; only '*' fits <>"),
-  via: required(via, 'mx, or a map with host'),
+  via: required(NEXT, 'where it goes next: the MX hosts of its domain, or this host'),
   queue: preset(
     'default',
     knownQueue(queues),
     'the file in queues/ that says how often and how long',
   ),
-  sign: optional(
-    placed(signWith),
-    'which keys of signing.yaml sign: all, none, rsa, ed25519, or a list of selectors',
-  ),
+  sign: optional(placed(SIGN), 'which keys of signing.yaml sign; without: all of the From domain'),
 })
 
 /** `queues`: those that there are. */
 export function routingRules(queues: ReadonlySet<string>): Reader<readonly RoutingRule[]> {
-  const read = map(table(queues))
-  return rules((place) => {
-    const value = read(place)
-    return value && { place, at: place.at, ...value }
-  }, 'rule')
+  const rule = refined(map(table(queues)), (value, place) => ({ place, at: place.at, ...value }))
+  return rules(rule, 'rule')
 }
 
 /** Selectors that no key has: mail would leave unsigned because of a slip. */
@@ -186,22 +200,15 @@ function credentialsOf({ careless }: Via, user: string, password: string): Crede
 }
 
 function knownQueue(queues: ReadonlySet<string>): Reader<string> {
-  return (place) => {
-    const name = text(place)
-    if (name === undefined || queues.has(name)) return name
-    return fault(place, `is "${name}", but there is no file queues/${name}.yaml`)
-  }
+  return refined(text, (name, place) =>
+    queues.has(name)
+      ? name
+      : fault(place, `is "${name}", but there is no file queues/${name}.yaml`),
+  )
 }
 
-function signWith(place: Place): 'all' | SignWith | undefined {
-  return scalarOf(place) === undefined ? SELECTORS(place) : SIGN(place)
-}
-
-function via(place: Place): RoutingRule['via'] | undefined {
-  if (scalarOf(place) === 'mx') return 'mx'
-  if (scalarOf(place) !== undefined) return wrong(place, 'mx, or a map with host')
-  const value = map(VIA)(place)
-  if (value === undefined || !isGuarded(place, value)) return undefined
+function viaOf(value: ValuesOf<typeof VIA>, place: Place): Via | undefined {
+  if (!isGuarded(place, value)) return undefined
   const { host, port, tls, user, 'implicit-tls': implicit } = value
   if (implicit === true && tls === 'none')
     return fault(place, 'has implicit-tls: true and tls: none, should be tls: required or verified')

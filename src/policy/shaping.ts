@@ -6,8 +6,8 @@ import type { Domain } from '../mail/address.ts'
 import { createIndex, fitting, parseDomainPattern } from './patterns.ts'
 import type { Index, Pattern } from './patterns.ts'
 import type { At, SiteLimits } from './policy.ts'
-import { count, list, map, optional, parsed, rules, truth } from './read.ts'
-import type { Reader } from './read.ts'
+import { count, list, map, optional, parsed, refined, rules, truth } from './read.ts'
+import type { Reader, ValuesOf } from './read.ts'
 import { doubt, fault } from './yaml.ts'
 import type { Place } from './yaml.ts'
 
@@ -41,11 +41,20 @@ const TABLE = {
     list(parsed(parseDomainPattern, "a host name, or '*.' and a domain"), 'mx'),
     'host names of MX hosts and next hops',
   ),
-  connections: optional(count(1, 5000), 'the most connections to the site'),
-  'messages-per-connection': optional(count(1, 1_000_000), 'then the connection is closed'),
+  connections: optional(
+    count(1, 5000),
+    'the most connections to the site; where nothing is said: 20',
+  ),
+  'messages-per-connection': optional(
+    count(1, 1_000_000),
+    'then the connection is closed; where nothing is said: 100',
+  ),
 } as const
 
-export const shapingRules: Reader<readonly ShapingRule[]> = rules(shapingRule, 'rule')
+export const shapingRules: Reader<readonly ShapingRule[]> = rules(
+  refined(map(TABLE), shapingRule),
+  'rule',
+)
 
 export function createShaper(rules: readonly ShapingRule[]): Shaper {
   return {
@@ -78,9 +87,7 @@ export function reviewShaping(rules: readonly ShapingRule[]): void {
   }
 }
 
-function shapingRule(place: Place): ShapingRule | undefined {
-  const value = map(TABLE)(place)
-  if (value === undefined) return undefined
+function shapingRule(value: ValuesOf<typeof TABLE>, place: Place): ShapingRule | undefined {
   const { default: otherwise, mx, ...limits } = value
   if ((otherwise === true) === (mx !== undefined) || otherwise === false)
     return fault(place, 'should have either "default: true" or "mx"')

@@ -11,7 +11,7 @@ import type { Domain } from '../mail/address.ts'
 import { createIndex, fitting, parseDomainPattern } from './patterns.ts'
 import type { Index, Pattern } from './patterns.ts'
 import type { At, Signing, SigningKey, SignWith } from './policy.ts'
-import { hidden, list, map, parsed, placed, required, rules, text } from './read.ts'
+import { hidden, list, map, parsed, placed, refined, required, rules, text } from './read.ts'
 import type { Placed, Reader, ValuesOf } from './read.ts'
 import { codeOf } from './secret.ts'
 import { doubt, fault } from './yaml.ts'
@@ -47,7 +47,10 @@ export interface Signer {
   readonly answers: readonly Signing[]
 }
 
-export const signingEntries: Reader<readonly SigningEntry[]> = rules(signingEntry, 'entry')
+export const signingEntries: Reader<readonly SigningEntry[]> = rules(
+  refined(map(TABLE), signingEntry),
+  'entry',
+)
 
 /** Reads the keys; the paths are what is watched for changes. */
 export async function createSigner(
@@ -108,9 +111,7 @@ export function reviewSigning(entries: readonly SigningEntry[]): void {
   }
 }
 
-function signingEntry(place: Place): SigningEntry | undefined {
-  const value = map(TABLE)(place)
-  if (value === undefined) return undefined
+function signingEntry(value: ValuesOf<typeof TABLE>, place: Place): SigningEntry | undefined {
   const selectors = value.keys.map((key) => key.selector)
   const twice = selectors.find((name, index) => selectors.indexOf(name) !== index)
   if (twice !== undefined) return fault(place, `has two keys with the selector "${twice}"`)

@@ -6,7 +6,8 @@ import { parseHash } from './password.ts'
 import { createMatcher, parsePattern } from './patterns.ts'
 import type { Pattern } from './patterns.ts'
 import type { SenderVerdict, User } from './policy.ts'
-import { list, map, optional, parsed, required } from './read.ts'
+import { list, map, optional, parsed, required, shaped } from './read.ts'
+import type { Reader } from './read.ts'
 import { doubt, entriesOf, fault, scalarOf, wrong } from './yaml.ts'
 import type { Place } from './yaml.ts'
 
@@ -23,27 +24,40 @@ const NAME = /^[\p{L}\p{N}][\p{L}\p{M}\p{N}._@+-]{0,127}$/u
 
 const SENDER = "an address, a domain, or '*.' and a domain"
 
+const HASH = shaped<string>(
+  {
+    kind: 'value',
+    says: 'an argon2id hash',
+    schema: { type: 'string', pattern: '^\\$argon2id\\$' },
+  },
+  hash,
+)
+
 const TABLE = {
-  password: required(hash, 'the argon2id hash that `waypost user add` writes'),
+  password: required(HASH, 'the argon2id hash that `waypost user add` writes'),
   senders: optional(
     list(parsed(sender, SENDER), 'senders'),
     'addresses and domains it may use as MAIL FROM and From; without: any',
   ),
 } as const
 
+const USER = map(TABLE)
+
 /** The name, when it can be one of a user. */
 export function userName(text: string): string | undefined {
   return NAME.test(text) ? text : undefined
 }
 
-export function users(place: Place): Users | undefined {
+export const users: Reader<Users> = shaped({ kind: 'named', name: 'user', of: USER.shape }, usersIn)
+
+function usersIn(place: Place): Users | undefined {
   const entries = entriesOf(place)
   if (entries === undefined) return wrong(place, 'a map from names to users')
   const known = new Map<string, KnownUser>()
   for (const { key, value } of entries) {
     const name = userName(key.name)
     if (name === undefined) wrong(key, 'a name of letters, digits and . _ @ + -')
-    const read = map(TABLE)(value)
+    const read = USER(value)
     if (name === undefined || read === undefined) continue
     if (read.senders === undefined) doubt(key, 'may use any sender, as it has no "senders"')
     known.set(name, createUser(name, key, read.password, read.senders))

@@ -193,3 +193,31 @@ test('policy check prints each mistake with file and line, and fails', async () 
   expect(check.code).toBe(1)
   expect(check.out).toMatch(/^relay\.yaml:1: error: /m)
 })
+
+test('policy explain tells what can be written, of all files, one file and one key', async () => {
+  const all = await waypost('policy explain')
+  expect(all.out.match(/^\S+\.yaml: /gm)).toHaveLength(7)
+  const key = await waypost('policy explain routing.yaml via.tls')
+  expect(key.out).toContain('  via.tls\n    what is asked of its TLS\n')
+  expect(key.out).toContain('    default: opportunistic\n')
+  const below = await waypost('policy explain signing keys --json')
+  const rows = below.out
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { key: string })
+  expect(rows.map((row) => row.key)).toEqual(['keys', 'keys[].selector', 'keys[].file'])
+})
+
+test('a file or a key that there is not is told with the one that was meant', async () => {
+  const file = await waypost('policy explain routin')
+  expect(file).toMatchObject({ code: 2, err: expect.stringContaining('did you mean routing') })
+  const key = await waypost('policy explain listen hop')
+  expect(key).toMatchObject({ code: 2, err: expect.stringContaining('did you mean hops') })
+  expect((await waypost('policy schema users.json')).code).toBe(2)
+})
+
+test('policy schema prints the JSON Schema of a file', async () => {
+  const { code, out } = await waypost('policy schema queues/bulk.yaml')
+  expect(code).toBe(0)
+  expect(JSON.parse(out)).toMatchObject({ title: 'queues/*.yaml' })
+})

@@ -60,6 +60,8 @@ const CASES: [words: string, also: string[]][] = [
   ['send bo@far.example', []],
   ['sink --listen 192.0.2.1:2526', ['sink']],
   ['policy check', POLICY],
+  ['policy explain routing', POLICY],
+  ['policy schema routing', POLICY],
   ['policy route app@near.example bo@far.example', POLICY],
   ['user add bo --generate', POLICY],
   ['user password bo --generate', POLICY],

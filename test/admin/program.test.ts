@@ -25,6 +25,8 @@ const COMMANDS = [
   'send',
   'sink',
   'policy check',
+  'policy explain',
+  'policy schema',
   'policy route',
   'user add',
   'user list',
@@ -40,7 +42,7 @@ for (const words of COMMANDS) {
     expect(code).toBe(0)
     expect(out).toContain('Example:\n  $ ')
     expect(out).toContain(`waypost ${words}`)
-    if (words !== 'start') expect(out).toContain('--json')
+    if (!['start', 'policy schema'].includes(words)) expect(out).toContain('--json')
     for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(110)
   })
 }
