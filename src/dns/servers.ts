@@ -1,6 +1,6 @@
 // The name servers that are asked, as an operator names them in WAYPOST_DNS and as the system does.
 
-import { isIP, isIPv6 } from 'node:net'
+import { ipVersion } from '../base/network.ts'
 
 export interface NameServer {
   readonly host: string
@@ -28,9 +28,9 @@ export function parseServer(text: string): NameServer | undefined {
   const port = Number(match?.[4] ?? 53)
   if (match === null || port < 1 || port > 65_535) return undefined
   const six = match[1] ?? match[3]
-  if (six !== undefined) return isIPv6(six) ? { host: six, port } : undefined
+  if (six !== undefined) return ipVersion(six) === 6 ? { host: six, port } : undefined
   const host = match[2]!
-  return isIP(host) === 4 || isName(host) ? { host, port } : undefined
+  return ipVersion(host) === 4 || isName(host) ? { host, port } : undefined
 }
 
 /** One that ends in a number is an address that somebody mistyped: the system would read 10.1 as 10.0.0.1. */
