@@ -105,7 +105,10 @@ function apply(store: Store, message: number, n: number, wish: Wish): number {
       change(store, message, part, { ...delivery, due: store.now })
       break
     case 'refuse':
-      change(store, message, part, { ...delivery, state: REFUSED, hold: by, scope: 'refuse' })
+      change(store, message, part, {
+        ...unheld(store, message, delivery),
+        ...{ state: REFUSED, hold: by, scope: 'refuse' },
+      })
       store.lanes.woken = true
       break
     case 'cancel':

@@ -1,5 +1,6 @@
 // Deliveries go out: drawn from a lane, or because their time has come.
 
+import type { HoldNote } from '../../holds.ts'
 import type { LastAttempt } from '../../port/outflow.ts'
 import type { OperatorAct } from '../../port/types.ts'
 import { readDelivery, standingScope } from './delivery.ts'
@@ -105,10 +106,15 @@ export function load(store: Store, message: number, n: number): LoadedRow | unde
     warn,
     heldFor,
     last: delivery.last === null ? null : (JSON.parse(delivery.last) as LastAttempt),
-    refuse: delivery.scope === 'refuse' ? (JSON.parse(delivery.hold!) as OperatorAct) : null,
+    refuse: delivery.scope === 'refuse' ? refusalOf(delivery.hold!) : null,
     recipients: sql.liveOf.all(message, n) as unknown as LoadedRow['recipients'],
     bytes: (content as unknown as [Uint8Array] | undefined)?.[0] ?? null,
   }
+}
+
+function refusalOf(hold: string): OperatorAct {
+  const { who, why } = JSON.parse(hold) as HoldNote
+  return { who, why }
 }
 
 /** What a refused or a waiting delivery goes back to after a sweep that came to nothing. */
