@@ -140,10 +140,6 @@ function write(shape: Shape, value: unknown): string | undefined {
     return `[${value.map((one: unknown) => write(each, one)).join(', ')}]`
   }
   if (shape.kind === 'value' && shape.write !== undefined) return shape.write(value as never)
-  return isPattern(value) ? "'*'" : String(value)
-}
-
-// The only pattern that stands for a key that is left out.
-function isPattern(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'any'
+  // The only pattern that stands for a key that is left out.
+  return typeof value === 'object' ? "'*'" : String(value)
 }

@@ -74,7 +74,7 @@ test('no thread of the embedded queue loads the command', async () => {
     const path = join(folder, 'dist', `${thread}.cjs`)
     const { files } = await loadedBy(['-e', `try { require(${JSON.stringify(path)}) } catch {}`])
     // By itself a thread ends in an error, and is no longer among them.
-    expect(files).toContain(thread === 'worker' ? 'store' : 'reading')
+    expect(files).toContain(thread === 'worker' ? 'lock' : 'reading')
     expect(files).not.toContain('cli')
   }
 })
