@@ -14,11 +14,12 @@ const RANK: Record<string, number> = {
   queue: 2,
   policy: 2,
   events: 2,
-  listen: 3,
-  delivery: 3,
-  sink: 3,
-  admin: 4,
-  '.': 5,
+  submit: 3,
+  listen: 4,
+  delivery: 4,
+  sink: 4,
+  admin: 5,
+  '.': 6,
 }
 /** Rooms of a folder, and files that stand in it alone: each imports only from those before it. */
 const ROOMS: Record<string, readonly string[]> = {
@@ -44,6 +45,7 @@ const ROOMS: Record<string, readonly string[]> = {
     'rebuild.ts',
     'queue.ts',
   ],
+  submit: ['header', 'authors.ts', 'flow.ts'],
   delivery: [
     'connection.ts',
     'settle',

@@ -3,7 +3,7 @@
 // read them (mail/header.ts).
 
 import { isAscii } from 'node:buffer'
-import { colonOf, endOfField, endOfName, headerText } from '../mail/header.ts'
+import { colonOf, endOfField, endOfName, headerText } from '../../mail/header.ts'
 import { isDate, isMessageId, parseIsoDate } from './field-values.ts'
 import { beginsLate, lineOf } from './lost-header.ts'
 

@@ -2,8 +2,8 @@
 // out (RFC 6409 8). What a client said of itself is cut down to what cannot break a header.
 
 import { isUtf8 } from 'node:buffer'
-import type { Address } from '../mail/address.ts'
-import { formatAddress, needsSmtpUtf8, parseDomain } from '../mail/address.ts'
+import type { Address } from '../../mail/address.ts'
+import { formatAddress, needsSmtpUtf8, parseDomain } from '../../mail/address.ts'
 
 export interface Trace {
   readonly hello: string

@@ -2,7 +2,7 @@
 
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { readMailboxes } from '../../src/listen/mailboxes.ts'
+import { readMailboxes } from '../../src/submit/header/mailboxes.ts'
 import { formatAddress } from '../../src/mail/address.ts'
 
 const CASES: [body: string, addresses: string[] | undefined][] = [

@@ -2,7 +2,7 @@
 // after us it would be text, with its Bcc, and the message be without From or without its MIME
 // fields. Text that merely lacks the empty line in front of it is not meant: that goes on as prose.
 
-import { colonOf, endOfField, endOfName, headerText } from '../mail/header.ts'
+import { colonOf, endOfField, endOfName, headerText } from '../../mail/header.ts'
 
 /** Fields that are a program's and stand in no prose. */
 const PROGRAMS =

@@ -3,8 +3,8 @@
 
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { compose } from '../../src/listen/compose.ts'
-import { readHead } from '../../src/listen/head.ts'
+import { compose } from '../../src/submit/header/compose.ts'
+import { readHead } from '../../src/submit/header/head.ts'
 import { LineEnds } from '../../src/smtp/line-ends.ts'
 import { parseHeader } from '../../src/mail/header.ts'
 

@@ -2,8 +2,8 @@
 // strings, groups. Read for the question "may this user write as …", so every address that
 // somebody may find in it counts, and what cannot be read for certain is no answer.
 
-import type { Address } from '../mail/address.ts'
-import { parseAddress } from '../mail/address.ts'
+import type { Address } from '../../mail/address.ts'
+import { parseAddress } from '../../mail/address.ts'
 import { readLooseMailbox } from './loose-mailbox.ts'
 
 /** More than this in one field is nobody's From. */

@@ -2,8 +2,8 @@
 // missing, or both are. Only where the whole text has a single `@`, so that no reader can find
 // another domain in it than we do.
 
-import type { Address } from '../mail/address.ts'
-import { parseAddress } from '../mail/address.ts'
+import type { Address } from '../../mail/address.ts'
+import { parseAddress } from '../../mail/address.ts'
 
 /** Nothing that hides or joins text: no quotes, comments, literals, groups. */
 const ONE = /^([^<>@"()\\[\]:;]*[\s,<]|)([^\s<>@,"()\\[\]:;]+)@([^\s<>@,"()\\[\]:;]+)[\s>]*$/u

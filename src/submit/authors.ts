@@ -3,8 +3,8 @@
 
 import type { Address, Domain } from '../mail/address.ts'
 import type { At, Policy } from '../policy/policy.ts'
-import type { Head } from './head.ts'
-import { readMailboxes } from './mailboxes.ts'
+import type { Head } from './header/head.ts'
+import { readMailboxes } from './header/mailboxes.ts'
 
 export interface Authors {
   /** Of all From fields; `undefined` when one cannot be read. */
