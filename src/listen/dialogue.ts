@@ -1,22 +1,26 @@
 // The conversation with one client (RFC 5321 4): which command may come when, what each does,
 // and what is answered. Knows no socket: it speaks through a wire.
 
-import { formatAddress } from '../mail/address.ts'
-import type { Refusal, Result } from './content.ts'
+import type { Submitter } from '../mail/envelope.ts'
+import type { At, Policy } from '../policy/policy.ts'
+import type { Refusal, Verdict } from '../submit/verdict.ts'
 import type { Hello } from './hello.ts'
-import type { Client, ListenParts } from './parts.ts'
+import type { ListenParts } from './parts.ts'
 import type { ReplyLine } from './reply.ts'
-import { Admission } from './admission.ts'
+import { Admission } from '../submit/admission.ts'
+import { Content } from '../submit/content.ts'
+import { refusedEvent } from '../submit/events.ts'
+import { Message } from '../submit/message.ts'
+import { REFUSAL } from '../submit/refusals.ts'
+import { objection, Submission } from '../submit/submission.ts'
 import { parseMail, parseRcpt } from './command.ts'
-import { Content } from './content.ts'
 import { Login } from './login.ts'
 import { Manners, SMALL_CHUNK } from './manners.ts'
-import { keywords, parseHello } from './hello.ts'
-import { protocolName } from '../submit/header/received.ts'
+import { keywords, parseHello, protocolName } from './hello.ts'
 import { Refusals } from './refusals.ts'
 import { helloReply, SAY, textOf } from './reply.ts'
-import { Transaction } from './transaction.ts'
 import { Transfer } from './transfer.ts'
+import { acceptedReply, refusedReply } from './verdict-reply.ts'
 
 /** What a conversation needs of its connection. */
 export interface Wire {
@@ -51,7 +55,7 @@ export class Dialogue {
   readonly #manners = new Manners()
   readonly #refusals: Refusals
   #hello: Hello | undefined
-  #mail: Transaction | undefined
+  #mail: Submission | undefined
   #refusedRecipients = false
   #loggingIn = false
   #progress = 0
@@ -60,12 +64,16 @@ export class Dialogue {
     this.#parts = parts
     this.#wire = wire
     this.#login = new Login(parts, wire, (working) => (this.#loggingIn = working))
-    this.#admission = new Admission(parts, wire, this.#login)
+    this.#admission = new Admission({
+      client: wire.client,
+      loopback: parts.loopback,
+      usersOnly: parts.scheme !== 'smtp',
+    })
     this.#refusals = new Refusals(parts.report)
     this.#transfer = new Transfer(
       wire,
       () => parts.clock.now(),
-      (command, result) => this.#finished(command, result),
+      (command, verdict) => this.#finished(command, verdict),
       (reply) => this.#sayIdle(reply),
     )
   }
@@ -95,7 +103,7 @@ export class Dialogue {
 
   /** A rule lets this client send, as who it is so far. */
   get maySend(): boolean {
-    return this.#admission.barred(this.#parts.policy()) === undefined
+    return this.#barred(this.#parts.policy()) === undefined
   }
 
   /** No transaction, and nothing under way. */
@@ -244,14 +252,14 @@ export class Dialogue {
     if (this.#hello === undefined) return this.wrong(SAY.helloFirst)
     if (this.#mail !== undefined) return this.wrong(SAY.senderTwice)
     const policy = this.#parts.policy()
-    const barred = this.#admission.barred(policy)
+    const barred = this.#barred(policy)
     if (barred !== undefined) return this.#refuse(line, barred)
     const command = parseMail(line)
     if (typeof command === 'string') return this.#misread(line, command)
-    const objection = this.#admission.objection(policy, command.sender, command.size)
-    if (objection !== undefined) return this.#refuse(line, objection)
+    const refusal = objection(policy, this.#parts.queue, this.#login.user, command)
+    if (refusal !== undefined) return this.#refuse(line, refusal)
     this.#refusedRecipients = false
-    this.#mail = new Transaction(command)
+    this.#mail = new Submission(command)
     this.#progress++
     this.#wire.say(SAY.senderOk)
   }
@@ -261,27 +269,23 @@ export class Dialogue {
     if (mail === undefined) return this.wrong(SAY.senderFirst)
     if (this.#transfer.chunked) return this.wrong(SAY.outOfOrder)
     const policy = this.#parts.policy()
-    const barred = this.#admission.barred(policy) // it may have changed since MAIL
+    const barred = this.#barred(policy) // it may have changed since MAIL
     if (barred !== undefined) return this.#refuseRecipient(line, barred)
     const command = parseRcpt(line, mail.smtpUtf8, this.#parts.postmaster)
     if (typeof command === 'string') return this.#misread(line, command)
-    if (mail.has(command.address)) return this.#sayExtra(SAY.recipientOk)
-    if (mail.recipients.length >= policy.listen.recipients)
-      return this.#refuseExtra(line, { reply: SAY.tooManyRecipients })
-    const routing = policy.route(command.address, mail.sender)
-    if (routing === undefined) {
-      this.#refusedRecipients = true
-      return this.#refuseExtra(line, { reply: SAY.noRoute })
-    }
-    mail.add(command, routing)
+    const added = mail.add(policy, command)
+    if (added === 'known') return this.#sayExtra(SAY.recipientOk)
+    if (added !== 'added') return this.#refuseExtra(line, added)
     this.#progress++
     this.#wire.say(SAY.recipientOk)
   }
 
   // A list may have many of these, and the message behind it is wanted.
   #refuseExtra(line: string, refusal: Refusal): void {
-    this.#report(line, refusal)
-    this.#sayExtra(refusal.reply)
+    if (refusal.about === 'route') this.#refusedRecipients = true
+    const reply = refusedReply(refusal)
+    this.#report(line, reply, refusal.rule)
+    this.#sayExtra(reply)
   }
 
   #sayExtra(reply: ReplyLine): void {
@@ -295,14 +299,15 @@ export class Dialogue {
     if (mail === undefined) return this.wrong(SAY.senderFirst)
     if (this.#transfer.chunked) return this.wrong(SAY.mixedContent)
     if (mail.recipients.length === 0) return this.wrong(this.#noRecipients())
-    const barred = this.#admission.barred(this.#parts.policy()) // it may have changed since RCPT
+    const barred = this.#barred(this.#parts.policy()) // it may have changed since RCPT
     if (barred !== undefined) return this.#refuse('DATA', barred)
     this.#transfer.takeDots(this.#newContent(mail))
   }
 
   #bdat(rest: string): void {
     const match = /^ *(\d{1,15})(?: +(LAST))?$/i.exec(rest)
-    if (match === null) return this.#loseChunk(/^\d{16,}/.test(rest) ? SAY.tooBig : SAY.badChunk)
+    if (match === null)
+      return this.#loseChunk(/^\d{16,}/.test(rest) ? refusedReply(REFUSAL.tooBig) : SAY.badChunk)
     const chunk = { bytes: Number(match[1]), last: match[2] !== undefined }
     if (!chunk.last && chunk.bytes < SMALL_CHUNK && this.#manners.smallChunk())
       return this.#wire.hangUpLate(SAY.tooManyCommands)
@@ -318,54 +323,58 @@ export class Dialogue {
     this.#wire.hangUp(reply + SAY.chunkLost)
   }
 
-  #chunkRefusal(mail: Transaction | undefined): ReplyLine | undefined {
+  #chunkRefusal(mail: Submission | undefined): ReplyLine | undefined {
     if (mail === undefined) return SAY.senderFirst
     if (this.#transfer.failed) return SAY.outOfOrder
     if (mail.recipients.length === 0) return this.#noRecipients()
-    return this.#transfer.chunked ? undefined : this.#admission.barred(this.#parts.policy())?.reply
+    const barred = this.#transfer.chunked ? undefined : this.#barred(this.#parts.policy())
+    return barred && refusedReply(barred)
   }
 
   #noRecipients(): ReplyLine {
     return this.#refusedRecipients ? SAY.noRecipients : SAY.recipientFirst
   }
 
-  #newContent(mail: Transaction): Content {
+  #newContent(mail: Submission): Content {
     const policy = this.#parts.policy()
-    const client = this.#client(mail, this.#admission.verdict(policy).at)
-    return new Content(this.#parts, policy, client, mail, () => this.#wire.releaseRoom())
+    const { secure, tls } = this.#wire
+    const submitter = this.#submitter(mail, this.#admission.verdict(policy, this.#login.user).at)
+    const message = new Message(this.#parts, policy, mail, submitter, secure ? tls : undefined)
+    return new Content(message, () => this.#wire.releaseRoom())
   }
 
-  #client(mail: Transaction, rule: string): Client {
-    const { client, secure, tls } = this.#wire
+  #submitter(mail: Submission, rule: At): Submitter {
+    const { client, secure } = this.#wire
+    const { name: hello = '', extended = false } = this.#hello ?? {}
     const { user } = this.#login
-    const utf8 = mail.smtpUtf8
-    return {
-      address: client,
-      hello: this.#hello?.name ?? '',
-      user,
-      protocol: protocolName(this.#hello?.extended === true, utf8, secure, user !== undefined),
-      tls: secure ? tls : undefined,
-      rule,
-    }
+    const protocol = protocolName(extended, mail.smtpUtf8, secure, user !== undefined)
+    const submitter = { client, hello, protocol, rule }
+    return user === undefined ? submitter : { ...submitter, user }
   }
 
-  #finished(command: string, result: Result): void {
-    if (result.kind === 'accepted') {
+  /** Why nothing is taken of this client, as who it is so far. */
+  #barred(policy: Policy): Refusal | undefined {
+    if (this.#parts.scheme !== 'smtp' && !this.#wire.secure) return TLS_FIRST
+    return this.#admission.refusal(policy, this.#login.stillUser(policy))
+  }
+
+  #finished(command: string, verdict: Verdict): void {
+    if (verdict.kind === 'accepted') {
       this.#manners.forgive()
       this.#refusals.flush()
       this.#progress++
       this.#reset()
-      this.#wire.say(`250 2.0.0 queued as ${result.id}\r\n`)
+      this.#wire.say(acceptedReply(verdict.id))
     } else {
       // After a failed chunk the transaction waits for RSET.
       const mail = this.#mail
       if (!this.#transfer.chunked) this.#reset()
-      this.#refuse(command, result.refusal, mail)
+      this.#refuse(command, verdict.refusal, mail)
     }
   }
 
   #misread(line: string, reply: ReplyLine): void {
-    this.#report(line, { reply })
+    this.#report(line, reply)
     this.wrong(reply)
   }
 
@@ -375,36 +384,23 @@ export class Dialogue {
   }
 
   #refuse(command: string, refusal: Refusal, mail = this.#mail): void {
-    this.#report(command, refusal, mail)
-    if (OURS.has(refusal.reply)) this.#sayIdle(refusal.reply)
-    else this.wrong(refusal.reply)
+    const reply = refusedReply(refusal)
+    this.#report(command, reply, refusal.rule, mail)
+    // Storage is not the client's mistake.
+    if (refusal.about === 'space' || refusal.about === 'storage') this.#sayIdle(reply)
+    else this.wrong(reply)
   }
 
-  #report(command: string, { reply, rule }: Refusal, mail = this.#mail): void {
+  #report(command: string, line: ReplyLine, rule?: At, mail = this.#mail): void {
+    const at = this.#parts.clock.now()
+    const { client } = this.#wire
     const { user } = this.#login
-    this.#refusals.add({
-      kind: 'refused',
-      at: this.#parts.clock.now(),
-      client: this.#wire.client,
-      ...(user === undefined ? {} : { user }),
-      command: command.slice(0, 300),
-      reply: textOf(reply),
-      ...(rule === undefined ? {} : { rule }),
-      ...(mail === undefined ? {} : partiesOf(mail)),
-    })
+    this.#refusals.add(refusedEvent({ at, client, user, command, reply: textOf(line), rule }, mail))
   }
 }
 
-/** Recipients that an event of a refusal names. */
-const NAMED = 5
-
-function partiesOf({ sender, recipients }: Transaction): { from: string; to: string[] } {
-  const to = recipients.slice(0, NAMED).map(({ address }) => formatAddress(address))
-  return { from: sender === undefined ? '<>' : formatAddress(sender), to }
-}
-
-/** Not the client's mistakes. */
-const OURS: ReadonlySet<ReplyLine> = new Set([SAY.full, SAY.failing])
+/** What submission demands of a connection before anything else. */
+const TLS_FIRST: Refusal = { about: 'tls', status: '5.7.0', text: 'Say STARTTLS first' }
 
 // Not `trimEnd`: a byte of a UTF-8 letter may look like a blank.
 function withoutBlanks(line: string): string {

@@ -22,3 +22,14 @@ export function keywords(size: number, startTls: boolean, login: boolean): strin
   if (login) words.push(`AUTH ${MECHANISMS}`)
   return words
 }
+
+/** RFC 3848 and 6531 4.3. */
+export function protocolName(
+  extended: boolean,
+  utf8: boolean,
+  secure: boolean,
+  user: boolean,
+): string {
+  const name = utf8 ? 'UTF8SMTP' : extended ? 'ESMTP' : 'SMTP'
+  return name + (secure ? 'S' : '') + (user ? 'A' : '')
+}

@@ -1,5 +1,6 @@
-// What the listener says. Every reply of a session is written here, once, with the status of
-// RFC 3463 that belongs to it, so that no code is ever sent with another's status.
+// What the listener says of the conversation itself; what becomes of mail is verdict-reply.ts's. Every
+// reply is written here, once, with the status of RFC 3463 that belongs to it, so that no code is
+// ever sent with another's status.
 
 /** A whole reply with its line end, ready for the wire. */
 export type ReplyLine = string
@@ -20,17 +21,6 @@ export function helloReply(lines: readonly string[]): ReplyLine {
     text += `250${n + 1 < lines.length ? '-' : ' '}${line}\r\n`
   return text
 }
-
-/** The line is counted from 1. */
-export function lostHeader(line: number): ReplyLine {
-  const text = `Line ${line} is no header field, and the header goes on behind it; an empty line ends a header`
-  return reply(554, '5.6.0', text)
-}
-
-/** Why a local program may not send, and what its operator should write. */
-const LOOPBACK_VOID =
-  'the rule for loopback holds only on a listener bound to loopback, such as the first of ' +
-  'WAYPOST_LISTEN=smtp://127.0.0.1:2525,smtp://0.0.0.0:25'
 
 export const SAY = {
   reset: reply(250, '2.0.0', 'Reset'),
@@ -67,9 +57,6 @@ export const SAY = {
 
   tlsActive: reply(503, '5.5.1', 'TLS is active already'),
   noTls: reply(454, '4.7.0', 'TLS is not available'),
-  tlsFirst: reply(530, '5.7.0', 'Say STARTTLS first'),
-  loginFirst: reply(530, '5.7.0', 'Authentication required'),
-  loginFirstHere: reply(530, '5.7.0', `Authentication required: ${LOOPBACK_VOID}`),
   loginTwice: reply(503, '5.5.1', 'Authenticated already'),
   loginInTransaction: reply(503, '5.5.1', 'Not within a transaction'),
   loginNeedsTls: reply(538, '5.7.11', 'Encryption required for authentication'),
@@ -80,25 +67,6 @@ export const SAY = {
   loginTooLong: reply(500, '5.5.6', 'Line too long'), // RFC 4954 4
   loginMalformed: reply(501, '5.5.2', 'Cannot decode that'),
   loginLater: reply(454, '4.7.0', 'Authentication is not possible now, try again later'),
-
-  relayRefused: reply(550, '5.7.1', 'Relaying is not allowed'),
-  relayRefusedHere: reply(550, '5.7.1', `Relaying is not allowed: ${LOOPBACK_VOID}`),
-  senderRefused: reply(550, '5.7.1', 'This user may not send as that sender'),
-  authorRefused: reply(550, '5.7.1', 'This user may not send as the author in From or Sender'),
-  authorUnclear: reply(
-    554,
-    '5.6.0',
-    'From or Sender cannot be read for certain, write it as "Last, First" <name@domain>',
-  ),
-  noFrom: reply(554, '5.6.0', 'The header has no From'),
-  noRoute: reply(550, '5.4.4', 'No route to this recipient'),
-  tooManyRecipients: reply(452, '4.5.3', 'Too many recipients'),
-  tooBig: reply(552, '5.3.4', 'Message is too big'),
-  headerTooBig: reply(554, '5.6.0', 'Header is too big'),
-  bareLineEnds: reply(554, '5.6.0', 'Content has a CR or LF that is not part of a CRLF'),
-  loop: reply(554, '5.4.6', 'Too many hops, this looks like a loop'),
-  full: reply(452, '4.3.1', 'Storage is full, try again later'),
-  failing: reply(451, '4.3.0', 'Cannot take mail now, try again later'),
 
   chunkLost: reply(421, '4.7.0', 'Cannot tell where that chunk ends'),
   tooManyErrors: reply(421, '4.7.0', 'Too many errors'),

@@ -8,6 +8,7 @@ import type { Place } from './door.ts'
 import type { ListenParts } from './parts.ts'
 import type { Say } from './tally.ts'
 import { networkOf, unmap } from '../base/network.ts'
+import { refusedEvent } from '../submit/events.ts'
 import { textOf } from './reply.ts'
 import { Session, UNREAD } from './session.ts'
 import { handshakeTrouble } from './handshake.ts'
@@ -85,13 +86,7 @@ export class RelayServer extends SMTPServer {
   #turnAway(socket: Socket, client: string, reply: string, handshake: boolean): void {
     this.#tell(client, (times) => {
       const at = this.#parts.clock.now()
-      const event = {
-        kind: 'refused',
-        at,
-        client,
-        command: 'connect',
-        reply: textOf(reply),
-      } as const
+      const event = refusedEvent({ at, client, command: 'connect', reply: textOf(reply) })
       this.#parts.report(times === 1 ? event : { ...event, times })
     })
     socket.on('error', () => {})

@@ -2,7 +2,8 @@
 // bytes these are, since when they come, and when all of it is there. What comes for nothing is
 // read and dropped, and never taken for commands.
 
-import type { Content, Result } from './content.ts'
+import type { Content } from '../submit/content.ts'
+import type { Verdict } from '../submit/verdict.ts'
 import type { ReplyLine } from './reply.ts'
 import { SAY } from './reply.ts'
 
@@ -22,7 +23,7 @@ interface Chunk {
   readonly last: boolean
 }
 
-type End = (command: 'DATA' | 'BDAT', result: Result) => void
+type End = (command: 'DATA' | 'BDAT', verdict: Verdict) => void
 type Dropped = (reply: ReplyLine) => void
 
 export class Transfer {
@@ -141,14 +142,14 @@ export class Transfer {
   #finish(): void {
     this.#working = true
     this.#wire.holdWork()
-    void this.#content!.finish().then((result) => this.#finished(result))
+    void this.#content!.finish().then((verdict) => this.#finished(verdict))
   }
 
-  #finished(result: Result): void {
+  #finished(verdict: Verdict): void {
     this.#working = false
     this.#content = undefined
     this.#since = undefined
-    this.#onEnd(this.#chunked ? 'BDAT' : 'DATA', result)
+    this.#onEnd(this.#chunked ? 'BDAT' : 'DATA', verdict)
     this.#wire.releaseWork()
   }
 }

@@ -2,9 +2,11 @@
 // read for certain is none that a user with a list of senders may use.
 
 import type { Address, Domain } from '../mail/address.ts'
-import type { At, Policy } from '../policy/policy.ts'
+import type { Policy } from '../policy/policy.ts'
 import type { Head } from './header/head.ts'
+import type { Refusal } from './verdict.ts'
 import { readMailboxes } from './header/mailboxes.ts'
+import { REFUSAL } from './refusals.ts'
 
 export interface Authors {
   /** Of all From fields; `undefined` when one cannot be read. */
@@ -16,26 +18,20 @@ export function readAuthors(head: Head): Authors {
   return { from: readAll(head.from), sender: readAll(head.sender) }
 }
 
-/** What is against these authors, and the line of the users file that says so. */
-export interface Against {
-  readonly why: 'authorRefused' | 'authorUnclear'
-  readonly at: At
-}
-
-/** `undefined`: allowed. */
-export function ruleAgainst(
+/** With the line of the users file that says so; `undefined`: allowed. */
+export function authorRefusal(
   policy: Policy,
   user: string | undefined,
   { from, sender }: Authors,
-): Against | undefined {
+): Refusal | undefined {
   if (user === undefined) return undefined
   for (const address of [...(from ?? []), ...(sender ?? [])]) {
     const verdict = policy.maySend(user, address)
-    if (!verdict.allowed) return { why: 'authorRefused', at: verdict.at }
+    if (!verdict.allowed) return { ...REFUSAL.author, rule: verdict.at }
   }
   if (from !== undefined && sender !== undefined) return undefined
   const known = policy.user(user)
-  return known?.senders === undefined ? undefined : { why: 'authorUnclear', at: known.at }
+  return known?.senders === undefined ? undefined : { ...REFUSAL.authorUnclear, rule: known.at }
 }
 
 export function domainsOf(authors: readonly Address[]): Domain[] {

@@ -2,7 +2,8 @@
 
 import { expect, test } from 'vitest'
 import type { ListenRules, Policy } from '../../src/policy/policy.ts'
-import type { Kept, World } from './world.ts'
+import type { Kept } from '../submit/world.ts'
+import type { World } from './world.ts'
 import { destinationOf } from '../../src/mail/destination.ts'
 import { startWorld } from './world.ts'
 

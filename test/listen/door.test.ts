@@ -5,7 +5,7 @@ import type { Place } from '../../src/listen/door.ts'
 import { Door } from '../../src/listen/door.ts'
 import { Tally } from '../../src/listen/tally.ts'
 import { ManualClock } from '../peers/clock.ts'
-import { RULES } from './world.ts'
+import { RULES } from '../submit/world.ts'
 
 function createDoor(changes: Partial<typeof RULES> = {}): { door: Door; clock: ManualClock } {
   const clock = new ManualClock()

@@ -5,7 +5,8 @@ import type { Policy } from '../../src/policy/policy.ts'
 import type { MessageId } from '../../src/queue/port/types.ts'
 import { systemClock } from '../../src/base/clock.ts'
 import { Door } from '../../src/listen/door.ts'
-import { RULES, startWorld, TestQueue } from './world.ts'
+import { RULES, TestQueue } from '../submit/world.ts'
+import { startWorld } from './world.ts'
 
 const LONG = 300_000
 const GREETING = '220 relay.test ESMTP Waypost'

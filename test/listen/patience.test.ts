@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest'
 import type { Standing } from '../../src/listen/patience.ts'
 import { Patience } from '../../src/listen/patience.ts'
-import { RULES } from './world.ts'
+import { RULES } from '../submit/world.ts'
 
 const S = 1000
 const rules = {

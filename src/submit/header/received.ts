@@ -3,14 +3,11 @@
 
 import { isUtf8 } from 'node:buffer'
 import type { Address } from '../../mail/address.ts'
+import type { Submitter } from '../../mail/envelope.ts'
 import { formatAddress, needsSmtpUtf8, parseDomain } from '../../mail/address.ts'
 
 export interface Trace {
-  readonly hello: string
-  readonly client: string
   readonly by: string
-  /** `ESMTPSA`, `UTF8SMTPS`, … */
-  readonly protocol: string
   readonly tls: string | undefined
   readonly id: string
   /** Named only when it is the only one: the others are nobody's business. */
@@ -18,17 +15,24 @@ export interface Trace {
   readonly at: number
 }
 
-export function receivedField(trace: Trace): string {
+export function receivedField(submitter: Submitter, trace: Trace): string {
   const { recipient } = trace
-  const tls = trace.tls === undefined ? '' : `\r\n\t(${trace.tls})`
   const named =
     recipient === undefined || needsSmtpUtf8(recipient)
       ? ''
       : `\r\n\tfor <${formatAddress(recipient)}>`
   return (
-    `Received: from ${trace.hello} (${clientLiteral(trace.client)})${tls}\r\n` +
-    `\tby ${trace.by} with ${trace.protocol} id ${trace.id}${named};\r\n\t${formatDate(trace.at)}\r\n`
+    `Received: ${fromClause(submitter, trace.tls)}` +
+    `by ${trace.by} with ${submitter.protocol} id ${trace.id}${named};\r\n\t${formatDate(trace.at)}\r\n`
   )
+}
+
+/** Empty where the message came by no network. */
+function fromClause({ client, hello }: Submitter, tls: string | undefined): string {
+  if (client === undefined) return ''
+  const literal = clientLiteral(client)
+  const secured = tls === undefined ? '' : `\r\n\t(${tls})`
+  return `from ${hello ?? literal} (${literal})${secured}\r\n\t`
 }
 
 /** As bytes in latin1, like the whole header: an address beyond ASCII is UTF-8 there (RFC 6532). */
@@ -44,7 +48,7 @@ export function formatDate(at: number): string {
   return `${new Date(at).toUTCString().slice(0, -3)}+0000`
 }
 
-/** The name of EHLO as `Received` may carry it: a domain, a literal, or what is left of it. */
+/** What a client calls itself as `Received` may carry it: a domain, a literal, or what is left of it. */
 export function traceName(hello: string): string {
   const name = decodeUtf8(hello)
   const domain = name === undefined ? undefined : parseDomain(name)
@@ -55,17 +59,6 @@ export function traceName(hello: string): string {
 function decodeUtf8(text: string): string | undefined {
   const bytes = Buffer.from(text, 'latin1')
   return isUtf8(bytes) ? bytes.toString() : undefined
-}
-
-/** RFC 3848 and 6531 4.3. */
-export function protocolName(
-  extended: boolean,
-  utf8: boolean,
-  secure: boolean,
-  user: boolean,
-): string {
-  const name = utf8 ? 'UTF8SMTP' : extended ? 'ESMTP' : 'SMTP'
-  return name + (secure ? 'S' : '') + (user ? 'A' : '')
 }
 
 function clientLiteral(client: string): string {

@@ -1,0 +1,67 @@
+// What is told of mail that comes in: that it was accepted, or refused.
+
+import type { RelayEvent } from '../mail/event.ts'
+import type { At } from '../policy/policy.ts'
+import type { NewMail } from '../queue/port/intake.ts'
+import type { Submission } from './submission.ts'
+import { formatAddress, type Address } from '../mail/address.ts'
+
+export type Accepted = Extract<RelayEvent, { kind: 'accepted' }>
+export type Refused = Extract<RelayEvent, { kind: 'refused' }>
+
+export function acceptedEvent({ id, at, envelope, content }: NewMail): Accepted {
+  const { sender, recipients, submitter } = envelope
+  const { client, user, protocol, rule } = submitter
+  return {
+    kind: 'accepted',
+    at,
+    id,
+    from: pathOf(sender),
+    to: recipients.map((recipient) => formatAddress(recipient.address)),
+    bytes: content.size,
+    ...(client === undefined ? {} : { client }),
+    ...(user === undefined ? {} : { user }),
+    protocol,
+    rule,
+  }
+}
+
+/** What a client asked for, and was told. */
+export interface Denial {
+  readonly at: number
+  readonly client: string
+  readonly user?: string | undefined
+  /** In the words of the way in, as is the reply: `RCPT TO:<bo@far.example>`. */
+  readonly command: string
+  readonly reply: string
+  readonly rule?: At | undefined
+}
+
+/** Characters of a command. */
+const LONGEST = 300
+/** Recipients that are named. */
+const NAMED = 5
+
+/** `submission`: what it was said of, where one had begun. */
+export function refusedEvent(denial: Denial, submission?: Submission): Refused {
+  const { at, client, user, command, reply, rule } = denial
+  return {
+    kind: 'refused',
+    at,
+    client,
+    ...(user === undefined ? {} : { user }),
+    command: command.slice(0, LONGEST),
+    reply,
+    ...(rule === undefined ? {} : { rule }),
+    ...(submission === undefined ? {} : partiesOf(submission)),
+  }
+}
+
+function partiesOf({ sender, recipients }: Submission): { from: string; to: string[] } {
+  const to = recipients.slice(0, NAMED).map(({ address }) => formatAddress(address))
+  return { from: pathOf(sender), to }
+}
+
+function pathOf(sender: Address | undefined): string {
+  return sender === undefined ? '<>' : formatAddress(sender)
+}
