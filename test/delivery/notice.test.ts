@@ -170,6 +170,14 @@ describe('the envelope', () => {
     expect(mail?.deliveries[0]?.queue).toBe('default')
   })
 
+  test('nobody is ever told that a notice is late', async () => {
+    const queue = { ...options.policy.queue('default'), warnAfter: 60_000 }
+    const policy: Policy = { ...options.policy, queue: () => queue }
+    const mail = await composeNotice({ ...options, policy }, failure())
+    expect(mail?.deliveries[0]?.expireAt).toBe(mail!.at + queue.giveUpAfter)
+    expect(mail?.deliveries[0]?.warnAt).toBeUndefined()
+  })
+
   test('nobody is told where the sender is null or cannot be routed to', async () => {
     const bounce = { ...delivery(), envelope: { ...delivery().envelope, sender: undefined } }
     expect(await composeNotice(options, failure({ delivery: bounce }))).toBeUndefined()

@@ -81,7 +81,10 @@ test('mail is accepted, stored and told without a word of SMTP', async () => {
     fromDomains: ['near.example'],
     messageIdField: '<m1@relay.test>',
   })
-  expect(kept?.mail.deliveries.map(({ recipients }) => recipients)).toEqual([[0, 1], [2]])
+  expect(kept?.mail.deliveries).toMatchObject([
+    { recipients: [0, 1], due: AT, expireAt: AT + 86_400_000, warnAt: AT + 3_600_000 },
+    { recipients: [2], due: AT, expireAt: AT + 86_400_000, warnAt: AT + 3_600_000 },
+  ])
   expect(events).toEqual([
     {
       kind: 'accepted',

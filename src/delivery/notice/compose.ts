@@ -13,6 +13,7 @@ import type { Policy } from '../../policy/policy.ts'
 import type { NewDelivery, NewMail } from '../../queue/port/intake.ts'
 import type { Delivery } from '../../queue/port/outflow.ts'
 import type { MessageId } from '../../queue/port/types.ts'
+import { newDelivery } from '../../submit/deliveries.ts'
 import { boundReport } from './bounds.ts'
 import { formatNotice, isEightBit, type Part } from './mime.ts'
 import { aboutOf, originalPart } from './original.ts'
@@ -71,21 +72,13 @@ export function composeSmaller(
   }
 }
 
-/** Notices have a queue of their own where operators gave them one. */
+/** Notices have a queue of their own where operators gave them one; nobody is told that one is late. */
 function deliveryTo(sender: Address, policy: Policy, at: number): NewDelivery | undefined {
   const routing = policy.route(sender, undefined)
   if (routing === undefined) return undefined
   const own = policy.queue('notices')
   const queue = own.name === 'notices' ? own : policy.queue(routing.queue)
-  return {
-    destination: routing.destination,
-    queue: queue.name,
-    rule: routing.at,
-    priority: queue.priority,
-    recipients: [0],
-    due: at,
-    expireAt: at + queue.giveUpAfter,
-  }
+  return newDelivery(routing, queue, [0], at, 'not warned')
 }
 
 const TITLE: Readonly<Record<NoticeKind, string>> = {
