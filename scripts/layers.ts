@@ -59,6 +59,7 @@ const ROOMS: Record<string, readonly string[]> = {
     'flow.ts',
     'content.ts',
   ],
+  listen: ['words', 'door', 'parts.ts', 'dialogue', 'session', 'certificate.ts', 'listener.ts'],
   delivery: [
     'connection.ts',
     'settle',

@@ -2,7 +2,7 @@
 
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { parseMail, parseRcpt } from '../../src/listen/command.ts'
+import { parseMail, parseRcpt } from '../../src/listen/words/command.ts'
 import { formatAddress, formatPath, parseAddress } from '../../src/mail/address.ts'
 
 const postmaster = parseAddress('boss@relay.test')!

@@ -1,9 +1,9 @@
 // Who is let in: by rule, by login, by network.
 
 import { expect, test } from 'vitest'
-import type { Place } from '../../src/listen/door.ts'
-import { Door } from '../../src/listen/door.ts'
-import { Tally } from '../../src/listen/tally.ts'
+import type { Place } from '../../src/listen/door/door.ts'
+import { Door } from '../../src/listen/door/door.ts'
+import { Tally } from '../../src/listen/door/tally.ts'
 import { ManualClock } from '../peers/clock.ts'
 import { RULES } from '../submit/world.ts'
 

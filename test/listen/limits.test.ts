@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import type { Policy } from '../../src/policy/policy.ts'
 import type { MessageId } from '../../src/queue/port/types.ts'
 import { systemClock } from '../../src/base/clock.ts'
-import { Door } from '../../src/listen/door.ts'
+import { Door } from '../../src/listen/door/door.ts'
 import { RULES, TestQueue } from '../submit/world.ts'
 import { startWorld } from './world.ts'
 

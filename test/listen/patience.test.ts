@@ -1,8 +1,8 @@
 // How long a client may take, on a clock that a test owns.
 
 import { expect, test } from 'vitest'
-import type { Standing } from '../../src/listen/patience.ts'
-import { Patience } from '../../src/listen/patience.ts'
+import type { Standing } from '../../src/listen/door/patience.ts'
+import { Patience } from '../../src/listen/door/patience.ts'
 import { RULES } from '../submit/world.ts'
 
 const S = 1000

@@ -1,8 +1,8 @@
 // Every reply of the table has the form of RFC 5321 4.2 and a status of its own class (RFC 2034 4).
 
 import { expect, test } from 'vitest'
-import { helloReply, SAY } from '../../src/listen/reply.ts'
-import { refusedReply } from '../../src/listen/verdict-reply.ts'
+import { helloReply, SAY } from '../../src/listen/words/reply.ts'
+import { refusedReply } from '../../src/listen/words/verdict-reply.ts'
 import { reasonOf } from '../../src/events/refusal.ts'
 import { lostHeader, REFUSAL } from '../../src/submit/refusals.ts'
 import type { Refusal } from '../../src/submit/verdict.ts'

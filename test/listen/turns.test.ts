@@ -1,7 +1,7 @@
 // Who is read next: a round of the event loop serves everybody a little.
 
 import { expect, test } from 'vitest'
-import { Turns } from '../../src/listen/turns.ts'
+import { Turns } from '../../src/listen/door/turns.ts'
 import { startWorld } from './world.ts'
 
 /** Turns whose rounds a test begins, and sessions that want `lines` each time they may read. */

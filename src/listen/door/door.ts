@@ -1,11 +1,11 @@
 // How many are in: connections in all and of one client. Whoever may send by a rule, or has logged
 // in from there today, is never turned away for strangers; whoever enters leaves once.
 
-import type { Clock } from '../base/clock.ts'
-import type { ListenRules } from '../policy/policy.ts'
-import type { ReplyLine } from './reply.ts'
-import { networkOf } from '../base/network.ts'
-import { SAY } from './reply.ts'
+import type { Clock } from '../../base/clock.ts'
+import type { ListenRules } from '../../policy/policy.ts'
+import type { ReplyLine } from '../words/reply.ts'
+import { networkOf } from '../../base/network.ts'
+import { SAY } from '../words/reply.ts'
 
 /** How long the address of a user is known, in milliseconds, and how many are. */
 const KNOWN = 86_400_000

@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest'
 import type { User } from '../../src/policy/policy.ts'
-import { Guard } from '../../src/listen/guard.ts'
+import { Guard } from '../../src/listen/door/login-throttle.ts'
 import { ManualClock } from '../peers/clock.ts'
 
 const ana: User = { name: 'ana', password: 'plain:right', at: 'users.yaml:1' }

@@ -1,8 +1,8 @@
 // What a session is refused, as events: the first few one by one, then one with a number for all of
 // a command, so that nobody writes our log.
 
-import type { Report } from '../mail/event.ts'
-import type { Refused } from '../submit/events.ts'
+import type { Report } from '../../mail/event.ts'
+import type { Refused } from '../../submit/events.ts'
 
 /** Events of a session, and again after each message that was taken. */
 const EACH = 5

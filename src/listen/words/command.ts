@@ -2,10 +2,10 @@
 // store and to send on. A line that is wrong gives the reply to send instead.
 
 import { isUtf8 } from 'node:buffer'
-import type { Address } from '../mail/address.ts'
+import type { Address } from '../../mail/address.ts'
 import type { MailParameters, RcptParameters } from './parameters.ts'
 import type { ReplyLine } from './reply.ts'
-import { parseAddress, parseDomain } from '../mail/address.ts'
+import { parseAddress, parseDomain } from '../../mail/address.ts'
 import { readMailParameters, readRcptParameters } from './parameters.ts'
 import { SAY } from './reply.ts'
 

@@ -2,9 +2,9 @@
 // (RFC 3461 4) are kept as they came; what would decode to control characters is refused, since it
 // would end up in reports.
 
-import type { Notify } from '../mail/envelope.ts'
+import type { Notify } from '../../mail/envelope.ts'
 import type { ReplyLine } from './reply.ts'
-import { decodeXtext, parseOriginalRecipient } from '../mail/xtext.ts'
+import { decodeXtext, parseOriginalRecipient } from '../../mail/xtext.ts'
 import { SAY } from './reply.ts'
 
 export interface MailParameters {

@@ -2,10 +2,10 @@
 // bytes these are, since when they come, and when all of it is there. What comes for nothing is
 // read and dropped, and never taken for commands.
 
-import type { Content } from '../submit/content.ts'
-import type { Verdict } from '../submit/verdict.ts'
-import type { ReplyLine } from './reply.ts'
-import { SAY } from './reply.ts'
+import type { Content } from '../../submit/content.ts'
+import type { Verdict } from '../../submit/verdict.ts'
+import type { ReplyLine } from '../words/reply.ts'
+import { SAY } from '../words/reply.ts'
 
 /** What a transfer asks of the connection. */
 interface Wire {

@@ -2,7 +2,7 @@
 // with failures come last and never have all places, so that nobody keeps others out by asking
 // more often.
 
-import type { Clock } from '../base/clock.ts'
+import type { Clock } from '../../base/clock.ts'
 
 /** Hashes at once. */
 const PLACES = 2

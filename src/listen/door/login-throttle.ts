@@ -4,11 +4,11 @@
 // an HMAC, so that neither a lock nor a crowd keeps out who has the right password.
 
 import { createHmac, randomBytes } from 'node:crypto'
-import type { Clock } from '../base/clock.ts'
-import type { User } from '../policy/policy.ts'
-import { pause } from '../base/clock.ts'
-import { networkOf } from '../base/network.ts'
-import { Line } from './line.ts'
+import type { Clock } from '../../base/clock.ts'
+import type { User } from '../../policy/policy.ts'
+import { pause } from '../../base/clock.ts'
+import { networkOf } from '../../base/network.ts'
+import { Line } from './login-line.ts'
 
 export type Verify = (phc: string, password: string) => Promise<boolean>
 

@@ -1,7 +1,7 @@
 // What becomes of mail, in the words of SMTP: the only place where a verdict turns into a reply.
 
-import type { About, Refusal } from '../submit/verdict.ts'
-import type { MessageId } from '../queue/port/types.ts'
+import type { About, Refusal } from '../../submit/verdict.ts'
+import type { MessageId } from '../../queue/port/types.ts'
 import type { ReplyLine } from './reply.ts'
 import { reply } from './reply.ts'
 

@@ -4,7 +4,7 @@
 // dozen lines before others have had their turn.
 
 import { SMTPStream } from 'smtp-server/lib/smtp-stream.js'
-import { DotReader } from '../smtp/unstuffing.ts'
+import { DotReader } from '../../smtp/unstuffing.ts'
 
 /** RFC 4954 4 asks for 12,288 octets in an AUTH exchange; the line end comes on top. */
 export const LONGEST_LINE = 12_290

@@ -1,7 +1,7 @@
 // How long a client may take: for a command, for a message, and for saying nothing that leads to
 // one. Looked at now and then, with counters that a session keeps anyway.
 
-import type { ListenRules } from '../policy/policy.ts'
+import type { ListenRules } from '../../policy/policy.ts'
 
 /** What a client is at. */
 export interface Standing {

@@ -1,13 +1,13 @@
 // AUTH in one session (RFC 4954): when it is allowed, the exchange, and who the client is then.
 
-import type { Policy } from '../policy/policy.ts'
-import type { Login as Outcome } from './guard.ts'
-import type { ListenParts } from './parts.ts'
-import type { ReplyLine } from './reply.ts'
-import type { Exchange, Step } from './sasl.ts'
-import { isLoopback } from '../base/network.ts'
-import { SAY } from './reply.ts'
-import { startExchange } from './sasl.ts'
+import type { Policy } from '../../policy/policy.ts'
+import type { Login as Outcome } from '../door/login-throttle.ts'
+import type { ListenParts } from '../parts.ts'
+import type { ReplyLine } from '../words/reply.ts'
+import type { Exchange, Step } from '../words/sasl.ts'
+import { isLoopback } from '../../base/network.ts'
+import { SAY } from '../words/reply.ts'
+import { startExchange } from '../words/sasl.ts'
 
 /** Failed logins before we hang up. */
 const MOST_FAILURES = 5

@@ -1,6 +1,6 @@
 // EHLO and HELO (RFC 5321 4.1.1.1): what a client calls itself, and what we offer it.
 
-import { traceName } from '../submit/header/received.ts'
+import { traceName } from '../../submit/header/received.ts'
 import { MECHANISMS } from './sasl.ts'
 
 export interface Hello {
