@@ -85,13 +85,25 @@ function measure(
       program()
       times[n]!.push(performance.now() - start)
     }
-  const [bare = 0, ...medians] = times.map(median)
-  const above = medians.map((each) => each - bare)
-  const ratio = above.length === 2 ? `, ratio ${(above[1]! / above[0]!).toFixed(2)}` : ''
-  const text = above.map((each) => each.toFixed(0)).join(' → ')
+  const [bare, above] = aboveBare(times, median)
+  // What other work takes from a run is in the median, and hardly in the least.
+  const [, least] = aboveBare(times, (each) => Math.min(...each))
   console.log(
-    `    ${way.padEnd(10)} ${words.join(' ').padEnd(11)} ${text}${ratio} (bare ${bare.toFixed(0)})`,
+    `    ${way.padEnd(10)} ${words.join(' ').padEnd(11)} ${compared(above)} (bare ${bare.toFixed(0)}), least ${compared(least)}`,
   )
+}
+
+function aboveBare(
+  times: readonly number[][],
+  of: (times: readonly number[]) => number,
+): [bare: number, above: number[]] {
+  const [bare = 0, ...others] = times.map(of)
+  return [bare, others.map((each) => each - bare)]
+}
+
+function compared(above: readonly number[]): string {
+  const ratio = above.length === 2 ? `, ratio ${(above[1]! / above[0]!).toFixed(2)}` : ''
+  return above.map((each) => each.toFixed(0)).join(' → ') + ratio
 }
 
 function run(program: string, words: readonly string[], relay: Relay): string {
