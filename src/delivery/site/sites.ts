@@ -1,28 +1,24 @@
-// All sites and all connections. A lane asks here for a connection of its site, waits in the site's
-// line when there is none to be had, and gives it back; idle ones stay open a few seconds for
-// whoever comes next. Nothing here asks again and again: whoever gives back calls the next.
+// Who gets a connection. A lane asks here for one of its site, waits in the site's line when there is
+// none to be had, and gives it back. Nothing here asks again and again: whoever gives back calls the next.
 
-import type { Cancel, Clock } from '../../base/clock.ts'
+import type { Clock } from '../../base/clock.ts'
 import type { Destination } from '../../mail/destination.ts'
 import type { Report } from '../../mail/event.ts'
 import type { Policy } from '../../policy/policy.ts'
 import type { Outflow } from '../../queue/port/outflow.ts'
 import { Capacity } from './capacity.ts'
+import { ConnectionPool } from './pool.ts'
+import { SiteRegistry } from './registry.ts'
 import { Shares } from './shares.ts'
 import type { Connection, Host } from '../connection.ts'
-import { Site } from './site.ts'
-import type { Slot } from './site.ts'
+import type { Site, Slot } from './site.ts'
 
-/** How long an unused connection stays open. */
-const KEEP = 5000
 /** Lanes that wait in one site's line; the others wait in the queue. */
 const LINE = 1000
 /** The priority of a lane that does not say. */
 const USUAL = 10
 /** Lanes that wait in all lines together. */
 const LINES = 20_000
-/** Sites that nobody has used for so long are forgotten. */
-const FORGET = 3_600_000
 
 export interface SitesOptions {
   readonly queue: Pick<Outflow, 'full' | 'borrow'>
@@ -37,18 +33,15 @@ export interface SitesOptions {
 export class Sites {
   readonly capacity: Capacity
   #options: SitesOptions
-  #sites = new Map<string, Site>()
+  #registry: SiteRegistry
+  #pool: ConnectionPool
   /** Sites whose line waits for room in all, the next one first; apart, as the cap for slow ones is. */
   #starved = { quick: new Set<Site>(), slow: new Set<Site>() }
   /** Sites with lanes that found no place in a line. */
   #overflowed = new Set<Site>()
   #waiting = 0
   #loans: Shares | undefined
-  #withIdle = new Set<Site>()
   #active = new Set<Slot>()
-  #quitting = new Set<Promise<void>>()
-  #sweep: Cancel | undefined
-  #prunedAt = 0
   #closed = false
   /** Called when lanes that were kept back may be claimed again. */
   onRoom: () => void = () => {}
@@ -56,24 +49,19 @@ export class Sites {
   constructor(options: SitesOptions) {
     this.#options = options
     this.capacity = new Capacity(options.connections)
-    const { queue, clock, source } = options
+    const { capacity } = this
+    const { queue, clock, source, report, policy } = options
     const borrow = queue.borrow?.bind(queue)
     const changed = (site: Site): void => this.#granted(site)
     if (borrow !== undefined) this.#loans = new Shares({ borrow, clock, source, changed })
+    const granted = borrow === undefined ? Infinity : 0
+    this.#registry = new SiteRegistry({ capacity, clock, policy, granted })
+    this.#pool = new ConnectionPool({ capacity, clock, report, gone: (site) => this.serve(site) })
   }
 
   /** The site of this name that a lane led to, with the hosts and limits of this moment. */
   find(name: string, hosts: readonly Host[], lane: Destination): Site {
-    const now = this.#now()
-    if (now - this.#prunedAt > FORGET) this.#prune(now)
-    const limits = this.#options.policy().limits(hosts.map((host) => host.name))
-    const site = this.#sites.get(name) ?? this.#newSite(name, hosts, limits)
-    this.#sites.set(name, site)
-    site.hosts = hosts
-    site.limits = limits
-    site.usedAt = now
-    site.lanes.set(lane, now)
-    return site
+    return this.#registry.find(name, hosts, lane)
   }
 
   /** A connection to be had, or the wait for one; `undefined`: not now, give the lease back. */
@@ -115,8 +103,7 @@ export class Sites {
   /** Notes a connection that was opened for a slot. */
   opened(slot: Slot, connection: Connection): void {
     slot.connection = connection
-    slot.site.live++
-    this.#say('opened')
+    this.#pool.opened(slot.site)
   }
 
   /**
@@ -126,9 +113,7 @@ export class Sites {
   async retire(slot: Slot): Promise<void> {
     const { connection, site } = slot
     slot.connection = undefined
-    if (connection === undefined) return
-    site.live--
-    await this.#quit(site, connection)
+    if (connection !== undefined) await this.#pool.retire(site, connection)
   }
 
   /** Others wait for a connection that this lane could give up. */
@@ -160,7 +145,7 @@ export class Sites {
   close(): void {
     this.#closed = true
     this.#loans?.stop()
-    for (const site of this.#sites.values()) this.sendHome(site)
+    for (const site of this.#registry.all()) this.sendHome(site)
   }
 
   /** Cuts every connection that somebody works with. */
@@ -169,16 +154,8 @@ export class Sites {
   }
 
   /** Says goodbye on the connections that nobody uses. */
-  async quitAll(): Promise<void> {
-    this.#sweep?.()
-    this.#sweep = undefined
-    for (const site of this.#withIdle) while (site.idle.length > 0) this.#drop(site)
-    this.#withIdle.clear()
-    await Promise.allSettled(this.#quitting)
-  }
-
-  #newSite(name: string, hosts: readonly Host[], limits: Site['limits']): Site {
-    return new Site(name, hosts, limits, this.capacity, this.#loans === undefined ? Infinity : 0)
+  quitAll(): Promise<void> {
+    return this.#pool.quitAll()
   }
 
   // Only what other processes have stands between the lane and a connection: they are asked first.
@@ -196,7 +173,7 @@ export class Sites {
 
   // Others may have a right to some of what we have: unused connections go at once.
   #granted(site: Site): void {
-    while (site.idle.length > 0 && site.open > site.granted) this.#drop(site)
+    while (site.idle.length > 0 && site.open > site.granted) this.#pool.drop(site)
     this.serve(site)
   }
 
@@ -205,8 +182,8 @@ export class Sites {
   }
 
   #admit(site: Site, key: string): Slot {
-    const connection = this.#takeIdle(site, key)
-    if (connection === undefined) this.#makeRoom(site)
+    const connection = this.#pool.take(site, key)
+    if (connection === undefined) this.#pool.makeRoom(site)
     site.enter()
     const slot: Slot = { site, key, connection, failed: false }
     this.#active.add(slot)
@@ -265,87 +242,12 @@ export class Sites {
     }
   }
 
-  #takeIdle(site: Site, key: string): Connection | undefined {
-    for (let at = site.idle.length - 1; at >= 0; at--) {
-      const { connection, key: its } = site.idle[at]!
-      if (its !== key && connection.usable) continue
-      this.#remove(site, at)
-      if (connection.usable) return connection
-      site.live--
-      void this.#quit(site, connection)
-    }
-    return undefined
-  }
-
-  #makeRoom(site: Site): void {
-    const atLimit = site.busy + site.idle.length >= site.limit(this.#now())
-    if (site.idle.length > 0 && (atLimit || this.capacity.full)) return this.#drop(site)
-    if (!this.capacity.full) return
-    for (const other of this.#withIdle) return this.#drop(other)
-  }
-
   #put(site: Site, key: string, connection: Connection): void {
     const isOver = site.busy + site.idle.length >= site.granted
     const worth =
       !isOver && connection.usable && connection.taken < site.messagesPerConnection(this.#now())
-    if (!worth || this.#closed) {
-      site.live--
-      return void this.#quit(site, connection)
-    }
-    site.idle.push({ connection, key, since: this.#now() })
-    this.capacity.idle++
-    this.#withIdle.add(site)
-    this.#sweep ??= this.#options.clock.after(KEEP, () => this.#sweepIdle())
-  }
-
-  #sweepIdle(): void {
-    const now = this.#now()
-    for (const site of this.#withIdle) {
-      while (site.idle.length > 0 && now - site.idle[0]!.since >= KEEP - 1) this.#drop(site)
-    }
-    const again = this.#withIdle.size > 0
-    this.#sweep = again ? this.#options.clock.after(1000, () => this.#sweepIdle()) : undefined
-  }
-
-  // The one that has been idle longest.
-  #drop(site: Site): void {
-    const { connection } = site.idle[0]!
-    this.#remove(site, 0)
-    site.live--
-    void this.#quit(site, connection)
-  }
-
-  #remove(site: Site, at: number): void {
-    site.idle.splice(at, 1)
-    this.capacity.idle--
-    if (site.idle.length === 0) this.#withIdle.delete(site)
-  }
-
-  // Until the server has ended its side the connection counts there.
-  async #quit(site: Site, connection: Connection): Promise<void> {
-    this.#say('closed')
-    site.endedAt = this.#now()
-    site.leaving++
-    const quitting = connection.quit().catch(() => connection.destroy())
-    this.#quitting.add(quitting)
-    await quitting
-    this.#quitting.delete(quitting)
-    site.leaving--
-    this.serve(site)
-  }
-
-  #prune(now: number): void {
-    this.#prunedAt = now
-    for (const [name, site] of this.#sites) {
-      if (site.forgettable(now, FORGET)) this.#sites.delete(name)
-      for (const [lane, at] of site.lanes) if (now - at > FORGET) site.lanes.delete(lane)
-      for (const [key, way] of site.ways) if (way.forget(now - FORGET)) site.ways.delete(key)
-    }
-  }
-
-  #say(change: 'opened' | 'closed'): void {
-    const at = this.#now()
-    this.#options.report({ kind: 'connection', at, direction: 'out', change })
+    if (worth && !this.#closed) this.#pool.keep(site, key, connection)
+    else void this.#pool.retire(site, connection)
   }
 
   #now(): number {
