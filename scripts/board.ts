@@ -16,7 +16,7 @@ import { bindError } from '../src/base/bind.ts'
 import { systemClock } from '../src/base/clock.ts'
 import { stopSignal } from '../src/base/stop.ts'
 import { redisPlace } from '../src/engine.ts'
-import { destinationOf, routeOf, type Destination } from '../src/mail/destination.ts'
+import type { Destination } from '../src/mail/destination.ts'
 import { laneOf } from '../src/queue/bullmq/link/keys.ts'
 import { Reading } from '../src/queue/bullmq/read/reading.ts'
 import { openCaller } from '../src/queue/bullmq/remote.ts'
@@ -35,7 +35,7 @@ sees them: what is due (prioritized), what waits for its time (delayed) and what
 under way (active). Only reading. Ctrl-C ends it.
 
   DESTINATION   where routing sends mail, as \`waypost queue counts --by destination\`
-                has it: far.example, or smarthost.example:587/verified/me;
+                has it: far.example, or smarthost.example:587/me;
                 without any, the ${MOST} lanes with the most work
   --port PORT   of ${HOST}; default: 8026
 
@@ -74,7 +74,7 @@ function readWords(): { help: boolean; port: number; names: Destination[] } {
   const { help, port = '8026' } = values
   if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535)
     throw new Error(`"${port}" is no port, write a number up to 65535`)
-  const names = positionals.map((name) => destinationOf(routeOf(name as Destination)))
+  const names = positionals as Destination[]
   return { help, port: Number(port), names }
 }
 

@@ -9,6 +9,7 @@ import { formatListener, picture, type Status } from './admin/picture.ts'
 import { systemClock, type Clock } from './base/clock.ts'
 import { version } from './base/package.ts'
 import { stopSignal } from './base/stop.ts'
+import { passwordsOf } from './delivery/connect/credentials.ts'
 import { createOutbound } from './delivery/outbound.ts'
 import { startDelivery, type DeliveryPart } from './delivery/delivery.ts'
 import { openEngine, type EngineWorld } from './engine.ts'
@@ -275,6 +276,7 @@ async function openDelivery(
   return startDelivery({
     ...shared,
     ...createOutbound({ hostname, server, refuse, clock, chance }),
+    credentials: passwordsOf(shared.policy),
     chance,
     hostname,
     source,

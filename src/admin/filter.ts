@@ -33,7 +33,7 @@ export function addFilters(command: Command): Command {
     .option('--to <address>', 'recipient: an address, or a domain', readWho)
     .option('--from <address>', 'sender: an address, or a domain; <> is the null sender', readWho)
     .option('--domain <domain>', 'domain of the recipient', readDomain)
-    .option('--destination <name>', 'where routing sends it: far.example, or host:port/tls')
+    .option('--destination <name>', 'where routing sends it: far.example, or host:port')
     .option('--queue <name>', 'queue, as its file is named')
     .option('--state <state>', `${SHOWN.join(', ')}; may be given again`, collectState)
     .option('--older-than <time>', 'accepted longer ago than this: 30m, 2h, 5d', readTime)

@@ -2,10 +2,10 @@
 // connection, from a connection to what was found for each recipient. None of it judges.
 
 import type { Address } from '../mail/address.ts'
-import type { TlsLevel } from '../mail/destination.ts'
 import type { Notify } from '../mail/envelope.ts'
 import type { TlsFact } from '../mail/event.ts'
 import type { Stage } from '../mail/outcome.ts'
+import type { Requirement } from '../mail/path.ts'
 import type { Reply } from '../mail/reply.ts'
 
 /** How a connection ended without the reply that we waited for. */
@@ -18,7 +18,15 @@ export interface Loss {
 
 /** What names told: each is about a domain, or about a host that a route names. */
 export type NameFinding =
-  'trouble' | 'no domain' | 'no host' | 'null mx' | 'no address' | 'guarded' | 'loop' | 'no hop'
+  | 'trouble'
+  | 'no domain'
+  | 'no host'
+  | 'null mx'
+  | 'no address'
+  | 'guarded'
+  | 'loop'
+  | 'no hop'
+  | 'no path'
 
 /** What keeps a message from being offered to a server at all. */
 export type Unfit = 'too large' | 'eight bit' | 'utf-8'
@@ -44,31 +52,35 @@ export type Addresses =
   | { readonly kind: 'addresses'; readonly addresses: readonly string[] }
   | { readonly kind: 'failed'; readonly found: Found }
 
-/** Whom to call, and how. Connections are shared only where all of this is the same. */
-export interface Target {
+/** With what we log in. */
+export interface Credentials {
+  readonly user: string
+  readonly password: string
+}
+
+/** Whom to call, and what must be true of the connection. */
+export interface Target extends Requirement {
   readonly host: string
   readonly address: string
   readonly port: number
-  readonly tls: TlsLevel
   /** See `isImplicit`. */
   readonly implicitTls?: boolean
   /** TLS is tried though it failed a short while ago: the server takes nothing in clear. */
   readonly tlsAnew?: boolean
-  readonly source?: string
-  readonly credentials?: {
-    readonly user: string
-    readonly password: string
-    /** The rule says `password-without-verification`; else it goes out over verified TLS only. */
-    readonly withoutVerification?: boolean
-  }
+  /** For `login`. */
+  readonly credentials?: Credentials
 }
 
 export interface ConnectionFact {
   readonly host: string
   readonly address: string
   readonly port: number
+  /** The local address, and the one that was asked for, where the system was not left to choose. */
   readonly source?: string
+  readonly boundTo?: string
   readonly tls?: TlsFact
+  /** The user as whom we are logged in. */
+  readonly login?: string
   /** TLS was tried and did not come about, for this reason: the connection is in clear. */
   readonly tlsFailed?: string
   /** "STARTTLS failed (…), went on in clear" and the like. */

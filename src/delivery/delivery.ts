@@ -16,7 +16,9 @@ import { Leases } from './settle/leases.ts'
 import { Notices } from './notice/owed.ts'
 import type { ComposeNotice } from './notice/owed.ts'
 import type { Sign } from './attempt/prepare.ts'
-import type { Connect, Mx } from './attempt/reach.ts'
+import type { Connect } from './attempt/reach.ts'
+import type { AskCredentials } from './connect/credentials.ts'
+import type { Mx } from './hosts/mx.ts'
 import { Settler } from './settle/settler.ts'
 import { Sites } from './site/sites.ts'
 import { Sweep } from './draw/sweep.ts'
@@ -32,6 +34,8 @@ export interface DeliveryOptions {
   readonly hostname: string
   readonly mx: Mx
   readonly connect: Connect
+  /** With what we log in to next hops. */
+  readonly credentials: AskCredentials
   readonly sign: Sign
   readonly composeNotice: ComposeNotice
   /** Connections in all. */

@@ -1,67 +1,28 @@
-// A destination: where routing sends a recipient. It is written as one text, the name of
-// its lane: `far.example` (by MX), or a named next hop: `smarthost.example:587/verified/me`,
-// `smarthost.example:2465/implicit-verified`.
+// A destination: whither routing sends a recipient, and the name of its lane. It is a name, made here and
+// read by nobody: how mail gets there (TLS, a password, which host a name stands for) policy says anew at
+// each attempt, so that a change of it moves no mail.
 
+import { parseDomain } from './address.ts'
 import type { Domain } from './address.ts'
-
-export const TLS_LEVELS = ['none', 'opportunistic', 'required', 'verified'] as const
-export type TlsLevel = (typeof TLS_LEVELS)[number]
-
-export type Route =
-  | { readonly kind: 'mx'; readonly domain: Domain }
-  | {
-      readonly kind: 'hop'
-      /** Looked up by A and AAAA, never MX; or an address. */
-      readonly host: string
-      readonly port: number
-      readonly tls: TlsLevel
-      /** TLS from the first byte, or never so; absent: as is usual at this port (see `isImplicit`). */
-      readonly implicitTls?: boolean
-      readonly user?: string
-    }
-
-/** Implicit TLS from the first byte (RFC 8314 3.3): port 465 is for nothing else. */
-const SUBMISSIONS = 465
-
-/** TLS begins with the first byte, without STARTTLS, where there is TLS. */
-export function isImplicit({
-  port,
-  implicitTls,
-}: {
-  port: number
-  implicitTls?: boolean
-}): boolean {
-  return implicitTls ?? port === SUBMISSIONS
-}
+import type { Route } from './path.ts'
 
 declare const checked: unique symbol
 export type Destination = string & { readonly [checked]: 'destination' }
 
-export function destinationOf(route: Route): Destination {
+/**
+ * `far.example` by MX; a named next hop is `smarthost.example:587`, or `smarthost.example:587/me` where we log
+ * in, because whose account it is decides where mail ends up, and a wrong password must stop no other account.
+ * @param nth one of several ways that rules name to the same host, port and login, from 1: `…:587#2`
+ */
+export function destinationOf(route: Route, user?: string, nth = 1): Destination {
   if (route.kind === 'mx') return route.domain as string as Destination
   const host = route.host.includes(':') ? `[${route.host}]` : route.host
-  const user = route.user === undefined ? '' : `/${encodeURIComponent(route.user)}`
-  return `${host}:${route.port}/${beginOf(route)}${route.tls}${user}` as Destination
+  const login = user === undefined ? '' : `/${encodeURIComponent(user)}`
+  const number = nth === 1 ? '' : `#${nth}`
+  return `${host}:${route.port}${login}${number}` as Destination
 }
 
-/** Said only where it is unusual, so that what is usual has one name. */
-function beginOf(route: Extract<Route, { kind: 'hop' }>): string {
-  const implicit = isImplicit(route)
-  if (implicit === isImplicit({ port: route.port })) return ''
-  return implicit ? 'implicit-' : 'starttls-'
-}
-
-/** The route that a destination stands for. */
-export function routeOf(destination: Destination): Route {
-  const match = /^(.+):(\d+)\/(?:(implicit|starttls)-)?([a-z]+)(?:\/(.+))?$/.exec(destination)
-  if (match === null) return { kind: 'mx', domain: destination as string as Domain }
-  const [, host = '', port, begin, tls, user] = match
-  return {
-    kind: 'hop',
-    host: host.replace(/^\[(.*)\]$/, '$1'),
-    port: Number(port),
-    tls: tls as TlsLevel,
-    ...(begin === undefined ? {} : { implicitTls: begin === 'implicit' }),
-    ...(user === undefined ? {} : { user: decodeURIComponent(user) }),
-  }
+/** The domain whose MX hosts it stands for; `undefined`: a next hop, which only policy knows. */
+export function domainOf(destination: Destination): Domain | undefined {
+  return parseDomain(destination)
 }

@@ -10,8 +10,8 @@ import { LISTEN_DEFAULTS, listenRules } from './listen.ts'
 import type { Finding, Policy, QueueRules } from './policy.ts'
 import { DEFAULT_QUEUE, emptyQueue, queueName, queueRules } from './queues.ts'
 import { mayRelay, relayRules, reviewRelay } from './relay.ts'
-import { createRouter, readCredentials, reviewRouting, reviewSelectors } from './routing.ts'
-import { route, routingRules } from './routing.ts'
+import { createRouter, readSecrets, reviewRouting, reviewSelectors } from './routing.ts'
+import { path, route, routingRules } from './routing.ts'
 import { codeOf } from './secret.ts'
 import type { Environment } from './secret.ts'
 import { createShaper, limits, reviewShaping, shapingRules } from './shaping.ts'
@@ -81,17 +81,17 @@ async function readParts(
   reviewSelectors(routing, selectorsOf(entries))
   reviewSigning(entries)
   reviewShaping(shaping)
-  const hops = await readCredentials(routing, env)
+  const { secrets, files } = await readSecrets(routing, env)
   const keys = await createSigner(entries, folder)
   return {
     listen: read('listen', listenRules) ?? LISTEN_DEFAULTS,
     users: known,
     relay,
     router: createRouter(routing),
-    credentials: hops.credentials,
+    secrets,
     signer: keys.signer,
     shaper: createShaper(shaping),
-    files: [...hops.files, ...keys.files],
+    files: [...files, ...keys.files],
   }
 }
 
@@ -111,7 +111,8 @@ function createPolicy(
     user: (name) => parts.users.get(name)?.user,
     maySend: (user, sender) => maySend(parts.users, user, sender),
     route: (recipient, sender) => route(parts.router, recipient, sender),
-    credentials: (destination) => parts.credentials.get(destination),
+    path: (destination) => path(parts.router, destination),
+    secret: (name) => parts.secrets.get(name),
     signing: (from) => signing(parts.signer, from),
     limits: (hosts) => limits(parts.shaper, hosts),
     queues: [...queues.keys()],

@@ -3,7 +3,8 @@
 
 import type { KeyObject } from 'node:crypto'
 import type { Address, Domain } from '../mail/address.ts'
-import type { Destination, Route } from '../mail/destination.ts'
+import type { Destination } from '../mail/destination.ts'
+import type { Path } from '../mail/path.ts'
 
 /** "relay.yaml:12", or a sentence such as "no rule fits". */
 export type At = string
@@ -36,15 +37,7 @@ export interface User {
   readonly at: At
 }
 
-export interface Credentials {
-  readonly user: string
-  readonly password: string
-  /** The rule says `password-without-verification`; else it goes out over verified TLS only. */
-  readonly withoutVerification?: boolean
-}
-
 export interface Routing {
-  readonly route: Route
   readonly destination: Destination
   readonly queue: string
   /** Absent: all keys of the From domain sign. */
@@ -133,8 +126,10 @@ export interface Policy {
   maySend(user: string, sender: Address | undefined): SenderVerdict
   /** `undefined`: no rule fits, 550 5.4.4. */
   route(recipient: Address, sender: Address | undefined): Routing | undefined
-  /** The password of a next hop that names a user, read at load. */
-  credentials(destination: Destination): Credentials | undefined
+  /** How mail gets there now; `undefined`: a next hop that no rule names any more. */
+  path(destination: Destination): Path | undefined
+  /** The password that the environment variable of this name held, itself or in a file, at load. */
+  secret(name: string): string | undefined
   /** The first of the From domains that has keys. */
   signing(from: readonly Domain[]): Signing | undefined
   /** For the set of MX host names of a site. */

@@ -5,8 +5,11 @@
 import { isIP } from 'node:net'
 import { parseDomain } from '../mail/address.ts'
 import type { Address } from '../mail/address.ts'
-import { destinationOf, isImplicit, TLS_LEVELS } from '../mail/destination.ts'
-import type { Destination, Route } from '../mail/destination.ts'
+import { destinationOf, domainOf } from '../mail/destination.ts'
+import type { Destination } from '../mail/destination.ts'
+import { byMx, isImplicit, TLS_LEVELS, wayOf } from '../mail/path.ts'
+import type { Hop, Path } from '../mail/path.ts'
+import { Hops } from './hops.ts'
 import {
   coversAll,
   createIndex,
@@ -16,7 +19,7 @@ import {
   parsePattern,
 } from './patterns.ts'
 import type { Index, Pattern } from './patterns.ts'
-import type { At, Credentials, Routing, SignWith } from './policy.ts'
+import type { At, Routing, SignWith } from './policy.ts'
 import {
   count,
   either,
@@ -37,13 +40,9 @@ import { selector } from './signing.ts'
 import { doubt, fault } from './yaml.ts'
 import type { Place } from './yaml.ts'
 
-type Hop = Extract<Route, { kind: 'hop' }>
-
 interface Via {
   readonly hop: Hop
   readonly secret: Placed<string> | undefined
-  /** The password may go out over TLS that was not verified. */
-  readonly careless: boolean
 }
 
 interface RoutingRule {
@@ -59,6 +58,7 @@ interface RoutingRule {
 /** Rules ready to be asked. */
 export interface Router {
   readonly index: Index
+  readonly hops: Hops
   readonly rules: readonly {
     readonly fits: ((sender: Address) => boolean) | undefined
     readonly queue: string
@@ -145,13 +145,16 @@ export function reviewRouting(rules: readonly RoutingRule[]): void {
 }
 
 export function createRouter(rules: readonly RoutingRule[]): Router {
+  const hops = new Hops(rules.flatMap(({ via }) => (via === 'mx' ? [] : [via.hop])))
   return {
     index: createIndex(rules.map((rule) => rule.to)),
+    hops,
     rules: rules.map(({ from, via, queue, sign: wish, at }) => {
       const fits = from.some((one) => one.kind === 'any') ? undefined : createMatcher(from)
       const sign = wish === undefined || wish.value === 'all' ? {} : { sign: wish.value }
-      const answer = via === 'mx' ? undefined : { ...fixed(via.hop, queue, at), ...sign }
-      return { fits, queue, sign, at, fixed: answer }
+      const fixed =
+        via === 'mx' ? undefined : { destination: hops.destination(via.hop), queue, at, ...sign }
+      return { fits, queue, sign, at, fixed }
     }),
   }
 }
@@ -168,35 +171,40 @@ export function route(
   if (first === undefined) return undefined
   const { fixed, queue, sign, at } = rules[first]!
   if (fixed !== undefined) return fixed
-  const byMx: Route = { kind: 'mx', domain: recipient.domain }
-  return { route: byMx, destination: destinationOf(byMx), queue, ...sign, at }
+  const destination = destinationOf({ kind: 'mx', domain: recipient.domain })
+  return { destination, queue, ...sign, at }
 }
 
-/** The passwords of next hops, and the files that they came from. */
-export async function readCredentials(
+/** How mail gets there now; `undefined`: it is a next hop that no rule names any more. */
+export function path({ hops }: Router, destination: Destination): Path | undefined {
+  const named = hops.path(destination)
+  if (named !== undefined) return named
+  const domain = domainOf(destination)
+  return domain === undefined ? undefined : byMx(domain)
+}
+
+/** The passwords of next hops by the name of their variable, and the files that they came from. */
+export async function readSecrets(
   rules: readonly RoutingRule[],
   env: Environment,
-): Promise<{ credentials: Map<Destination, Credentials>; files: string[] }> {
-  const credentials = new Map<Destination, Credentials>()
+): Promise<{ secrets: Map<string, string>; files: string[] }> {
+  const secrets = new Map<string, string>()
+  const byWay = new Map<string, string>()
   const files: string[] = []
   for (const { via } of rules) {
-    if (via === 'mx' || via.secret === undefined || via.hop.user === undefined) continue
+    if (via === 'mx' || via.secret === undefined) continue
     const { value: name, place } = via.secret
     const file = secretFile(name, env)
     if (file) files.push(file)
     const password = await readSecret(name, env, place)
     if (password === undefined) continue
-    const destination = destinationOf(via.hop)
-    const other = credentials.get(destination)
-    if (other !== undefined && other.password !== password)
+    const way = wayOf(via.hop)
+    if ((byWay.get(way) ?? password) !== password)
       fault(place, 'gives the same user at the same host another password than a rule above')
-    else credentials.set(destination, credentialsOf(via, via.hop.user, password))
+    byWay.set(way, password)
+    secrets.set(name, password)
   }
-  return { credentials, files }
-}
-
-function credentialsOf({ careless }: Via, user: string, password: string): Credentials {
-  return { user, password, ...(careless ? { withoutVerification: true } : {}) }
+  return { secrets, files }
 }
 
 function knownQueue(queues: ReadonlySet<string>): Reader<string> {
@@ -209,16 +217,21 @@ function knownQueue(queues: ReadonlySet<string>): Reader<string> {
 
 function viaOf(value: ValuesOf<typeof VIA>, place: Place): Via | undefined {
   if (!isGuarded(place, value)) return undefined
-  const { host, port, tls, user, 'implicit-tls': implicit } = value
+  const { host, port, tls, 'implicit-tls': implicit } = value
   if (implicit === true && tls === 'none')
     return fault(place, 'has implicit-tls: true and tls: none, should be tls: required or verified')
   // What is usual at the port is not said again: it is one destination.
   const usual = implicit === undefined || tls === 'none' || implicit === isImplicit({ port })
   const begin = usual ? {} : { implicitTls: implicit }
-  const login = user === undefined ? {} : { user }
-  const hop: Hop = { kind: 'hop', host, port, tls, ...begin, ...login }
-  const careless = tls !== 'verified' && value['password-without-verification']
-  return { hop, secret: value['password-env'], careless }
+  const hop: Hop = { route: { kind: 'hop', host, port }, tls, ...begin, ...loginOf(value) }
+  return { hop, secret: value['password-env'] }
+}
+
+function loginOf(value: ValuesOf<typeof VIA>): Pick<Hop, 'login'> {
+  const { user, tls, 'password-env': secret, 'password-without-verification': careless } = value
+  if (user === undefined || secret === undefined) return {}
+  const waived = careless && tls !== 'verified' ? { withoutVerification: true } : {}
+  return { login: { user, secret: secret.value, ...waived } }
 }
 
 // Whoever can answer for the name of a host gets the password, unless its certificate is checked.
@@ -242,10 +255,6 @@ function isGuarded(place: Place, value: ValuesOf<typeof VIA>): boolean {
 function hopHost(text: string): string | undefined {
   if (isIP(text) !== 0) return text.toLowerCase()
   return text.startsWith('[') ? undefined : parseDomain(text)
-}
-
-function fixed(hop: Hop, queue: string, at: At): Routing {
-  return { route: hop, destination: destinationOf(hop), queue, at }
 }
 
 function hides(wide: RoutingRule, narrow: RoutingRule): boolean {

@@ -17,6 +17,7 @@ import type { Called } from './judged.ts'
 
 const certificate = makeCertificate('mx.far.example')
 const credentials = { user: 'me', password: 'p\u00e4sq-quux9' }
+const login = { user: 'me', secret: 'SMART' }
 const USER = 'bWU='
 const PASSWORD = Buffer.from(credentials.password).toString('base64')
 const WORD = Buffer.from('\0me\0p\u00e4sq-quux9').toString('base64')
@@ -30,7 +31,7 @@ afterEach(() => {
 async function logIn(mx: Pick<Mx, 'address' | 'port'>): Promise<Called> {
   const { address, port } = mx
   const connected = await connect(
-    { host: 'mx.far.example', address, port, tls: 'verified', credentials },
+    { host: 'mx.far.example', address, port, tls: 'verified', login, credentials },
     {
       helloName: 'near.example',
       clock: systemClock,

@@ -7,7 +7,7 @@ import { connect } from '../../src/delivery/connect/connect.ts'
 import type { ConnectOptions } from '../../src/delivery/connect/connect.ts'
 import type { Connection, Target } from '../../src/delivery/connection.ts'
 import { createTlsContexts } from '../../src/delivery/connect/tls.ts'
-import { TLS_LEVELS } from '../../src/mail/destination.ts'
+import { TLS_LEVELS } from '../../src/mail/path.ts'
 import { makeCertificate } from '../peers/certificate.ts'
 import { drop, silence, startMx } from '../peers/mx.ts'
 import type { Mx, Script, Verb } from '../peers/mx.ts'
@@ -255,7 +255,8 @@ for (const [tls, withoutVerification, hidden, sent] of RISKY) {
       ...(hidden ? {} : { certificate }),
       offers: ['AUTH PLAIN'],
     })
-    const connected = await call(mx, { tls, credentials: { ...credentials, withoutVerification } })
+    const login = { user: 'me', secret: 'SMART', withoutVerification }
+    const connected = await call(mx, { tls, login, credentials })
     expect(connected.kind).toBe(sent ? 'connected' : 'failed')
     expect(mx.heard.some((line) => line.startsWith('AUTH PLAIN'))).toBe(sent)
   })

@@ -179,11 +179,12 @@ test.for([
   expect(next).toMatchObject({ connection: { fact: { tls: { version: 'TLSv1.3' } } } })
 })
 
-const LOGIN = { user: 'me', password: 'secret', withoutVerification: true }
+const LOGIN = { user: 'me', secret: 'SMART', withoutVerification: true }
+const credentials = { user: 'me', password: 'secret' }
 const STRICT: [what: string, change: Partial<Target>][] = [
   ['required TLS', { tls: 'required' }],
   ['verified TLS', { tls: 'verified' }],
-  ['a login', { credentials: LOGIN }],
+  ['a login', { login: LOGIN, credentials }],
 ]
 for (const [what, change] of STRICT) {
   test(`for ${what} nothing is remembered`, async () => {

@@ -120,6 +120,7 @@ for (const [what, script] of FAILURES) {
         address: mx.address,
         port: mx.port,
         tls: 'verified',
+        login: { user: 'me', secret: 'SMART' },
         credentials: { user: 'me', password: 'secret' },
       },
       {

@@ -7,7 +7,7 @@ import { REFUSED_BY_DEFAULT, readRefused } from '../../src/delivery/hosts/privat
 import { createMx } from '../../src/delivery/hosts/mx.ts'
 import type { MxOptions } from '../../src/delivery/hosts/mx.ts'
 import { parseDomain } from '../../src/mail/address.ts'
-import type { Route } from '../../src/mail/destination.ts'
+import type { Route } from '../../src/mail/path.ts'
 import { startDns } from '../peers/dns.ts'
 import type { Dns } from '../peers/dns.ts'
 import { record, startRawDns } from '../peers/raw-dns.ts'
@@ -87,7 +87,7 @@ function by(domain: string): Route {
   return { kind: 'mx', domain: parseDomain(domain)! }
 }
 
-const hop: Route = { kind: 'hop', host: 'intranet.example', port: 2525, tls: 'none' }
+const hop: Route = { kind: 'hop', host: 'intranet.example', port: 2525 }
 
 test('hosts come in order of preference, and the site is the set of them', async () => {
   const resolved = await mxWith().resolve(by('far.example'))

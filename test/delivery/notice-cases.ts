@@ -41,7 +41,7 @@ export const options: NoticeOptions = {
   policy: {
     route: (recipient: Address) => {
       const route = { kind: 'mx', domain: recipient.domain } as const
-      return { route, destination: destinationOf(route), queue: 'default', at: 'routing.yaml:1' }
+      return { destination: destinationOf(route), queue: 'default', at: 'routing.yaml:1' }
     },
     queue: (name: string) => ({
       name,

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { planOf, timesOf } from '../../src/delivery/decide/plan.ts'
 import type { Asked } from '../../src/delivery/decide/plan.ts'
 import { destinationOf } from '../../src/mail/destination.ts'
-import type { Route } from '../../src/mail/destination.ts'
+import type { Route } from '../../src/mail/path.ts'
 import { parseDomain } from '../../src/mail/address.ts'
 import type { Signing, SignWith } from '../../src/policy/policy.ts'
 import { deliveryTo } from './deliveries.ts'
@@ -17,7 +17,7 @@ function policy(via: (domain: string) => Route | undefined, giveUpAfter = 120 * 
     route: ({ domain }) => {
       const route = via(domain)
       if (route === undefined) return undefined
-      return { route, destination: destinationOf(route), queue: 'default', at: 'routing.yaml:1' }
+      return { destination: destinationOf(route), queue: 'default', at: 'routing.yaml:1' }
     },
     queue: (name) => ({
       name,
@@ -31,7 +31,7 @@ function policy(via: (domain: string) => Route | undefined, giveUpAfter = 120 * 
   }
 }
 const byMx = policy((domain) => ({ kind: 'mx', domain }) as Route)
-const hop: Route = { kind: 'hop', host: 'smart.example', port: 587, tls: 'verified' }
+const hop: Route = { kind: 'hop', host: 'smart.example', port: 587 }
 
 test('those who are due and belong here are asked for', () => {
   const delivery = deliveryTo(['bo@far.example', 'cy@far.example'])
@@ -46,7 +46,7 @@ test('a changed route moves the delivery to its new lane', () => {
     policy(() => hop),
     0,
   )
-  const destination = 'smart.example:587/verified'
+  const destination = 'smart.example:587'
   expect(plan).toEqual({ kind: 'move', destination, rule: 'routing.yaml:1' })
 })
 
@@ -113,7 +113,7 @@ function signedBy(sign: (local: string) => SignWith | undefined): Asked {
     route: ({ domain, local }) => {
       const route: Route = { kind: 'mx', domain }
       const wish = sign(local)
-      const routing = { route, destination: destinationOf(route), queue: 'default' }
+      const routing = { destination: destinationOf(route), queue: 'default' }
       return { ...routing, at: 'routing.yaml:3', ...(wish === undefined ? {} : { sign: wish }) }
     },
   }

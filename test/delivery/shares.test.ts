@@ -7,6 +7,7 @@ import type { Site, Slot } from '../../src/delivery/site/site.ts'
 import { Sites } from '../../src/delivery/site/sites.ts'
 import type { Destination } from '../../src/mail/destination.ts'
 import type { Loan } from '../../src/queue/port/outflow.ts'
+import type { Hop } from '../../src/mail/path.ts'
 import { ManualClock } from '../peers/clock.ts'
 
 const HOSTS = [{ name: 'mx.example', preference: 0 }]
@@ -29,6 +30,11 @@ class FakeConnection implements Connection {
   destroy(): void {
     this.ended = true
   }
+}
+
+/** A source each, so that no connection serves two. */
+function from(source: string): Hop {
+  return { route: { kind: 'hop', host: 'mx.example', port: 25 }, tls: 'none', source }
 }
 
 interface World {
@@ -60,8 +66,9 @@ function world(left: number, connections = 10): World {
   const options = { queue, source: 'relay.example', clock, report, policy, connections: 1000 }
   const sites = new Sites(options)
   const site = sites.find('mx.example', HOSTS, LANE)
-  let key = 0
-  const enter = (): Promise<Slot | undefined> => sites.enter(site, LANE, `k${key++}`)
+  let sources = 0
+  const enter = (): Promise<Slot | undefined> =>
+    sites.enter(site, LANE, from(`192.0.2.${sources++}`))
   const holdAnswers = () => (held = Promise.withResolvers<void>())
   const there: World = { sites, site, clock, asked, left, enter, holdAnswers }
   return there

@@ -5,6 +5,7 @@ import type { Connection } from '../../src/delivery/connection.ts'
 import type { Site, Slot } from '../../src/delivery/site/site.ts'
 import { Sites } from '../../src/delivery/site/sites.ts'
 import type { Destination } from '../../src/mail/destination.ts'
+import type { Hop } from '../../src/mail/path.ts'
 import { ManualClock } from '../peers/clock.ts'
 
 interface World {
@@ -39,6 +40,8 @@ function world(connections: number, perSite = 20, messages = 100): World {
   return { sites, clock, said, site }
 }
 
+const HOP: Hop = { route: { kind: 'hop', host: 'mx.example', port: 25 }, tls: 'none' }
+
 const lane = (name: string): Destination => name as Destination
 
 class FakeConnection implements Connection {
@@ -60,8 +63,8 @@ class FakeConnection implements Connection {
   }
 }
 
-async function enter({ sites }: World, site: Site, name: string, key = 'k'): Promise<Slot> {
-  const slot = await sites.enter(site, lane(name), key)
+async function enter({ sites }: World, site: Site, name: string, hop = HOP): Promise<Slot> {
+  const slot = await sites.enter(site, lane(name), hop)
   expect(slot).toBeDefined()
   return slot!
 }
@@ -76,10 +79,10 @@ test('a lane whose site is at its limit waits in line, and the queue keeps it ba
   const site = there.site('mx.example')
   const one = await enter(there, site, 'a.example')
   await enter(there, site, 'a.example')
-  const third = there.sites.enter(site, lane('b.example'), 'k')
+  const third = there.sites.enter(site, lane('b.example'), HOP)
   expect(await now(third)).toBe('waits')
   expect(there.said).toEqual(['+b.example'])
-  expect(await there.sites.enter(site, lane('b.example'), 'k')).toBeUndefined()
+  expect(await there.sites.enter(site, lane('b.example'), HOP)).toBeUndefined()
   there.sites.leave(one, lane('a.example'))
   expect(await now(third)).toMatchObject({ site })
   expect(there.said).toEqual(['+b.example', '-b.example'])
@@ -91,7 +94,7 @@ test('urgent lanes are called first, and one call in eight is for the others', a
   let slot = await enter(there, site, 'first.example')
   const called: string[] = []
   const wait = async (name: string, priority: number): Promise<void> => {
-    slot = (await there.sites.enter(site, lane(name), 'k', priority))!
+    slot = (await there.sites.enter(site, lane(name), HOP, priority))!
     called.push(name)
   }
   for (let n = 0; n < 3; n++) void wait(`bulk${n}`, 70)
@@ -114,7 +117,7 @@ test('no site holds more than a tenth of all connections', async () => {
   const there = world(50, 20)
   const site = there.site('mx.example')
   for (let n = 0; n < 5; n++) await enter(there, site, 'a.example')
-  expect(await now(there.sites.enter(site, lane('a.example'), 'k'))).toBe('waits')
+  expect(await now(there.sites.enter(site, lane('a.example'), HOP))).toBe('waits')
 })
 
 test('a fifth of all connections is kept for sites that are quick', async () => {
@@ -123,7 +126,7 @@ test('a fifth of all connections is kept for sites that are quick', async () => 
     await enter(there, there.site(`dead${n}.example`), 'd.example')
     await enter(there, there.site(`dead${n}.example`), 'd.example')
   }
-  const more = there.sites.enter(there.site('dead8.example'), lane('e.example'), 'k')
+  const more = there.sites.enter(there.site('dead8.example'), lane('e.example'), HOP)
   expect(await now(more)).toBe('waits')
   const quick = there.site('quick.example')
   quick.took(10)
@@ -137,7 +140,7 @@ test('a place that comes free goes to the sites in turn', async () => {
   for (let n = 0; n < 8; n++)
     held.push(await enter(there, there.site(`s${n}.example`), `l${n}.example`))
   const [one, two] = [there.site('one.example'), there.site('two.example')]
-  const waiting = [one, two].map((site) => there.sites.enter(site, lane(site.name), 'k'))
+  const waiting = [one, two].map((site) => there.sites.enter(site, lane(site.name), HOP))
   expect(await Promise.all(waiting.map(now))).toEqual(['waits', 'waits'])
   there.sites.leave(held[0]!, lane('l0.example'))
   expect(await now(waiting[0]!)).toMatchObject({ site: one })
@@ -153,7 +156,9 @@ test('an idle connection goes to the next who fits, and is ended after some seco
   const connection = new FakeConnection()
   there.sites.opened(slot, connection)
   there.sites.leave(slot, lane('a.example'))
-  expect((await enter(there, site, 'b.example', 'other')).connection).toBeUndefined()
+  expect(
+    (await enter(there, site, 'b.example', { ...HOP, tls: 'required' })).connection,
+  ).toBeUndefined()
   const again = await enter(there, site, 'b.example')
   expect(again.connection).toBe(connection)
   there.sites.leave(again, lane('b.example'))
@@ -199,7 +204,7 @@ test('a site in trouble lets one probe in, and the others when it is well', asyn
   site.trouble.step('connect', patience, there.clock.now(), 0, 'dead')
   there.clock.pass(10_000)
   await enter(there, site, 'a.example')
-  const others = ['b.example', 'c.example'].map((name) => there.sites.enter(site, lane(name), 'k'))
+  const others = ['b.example', 'c.example'].map((name) => there.sites.enter(site, lane(name), HOP))
   expect(await Promise.all(others.map(now))).toEqual(['waits', 'waits'])
   site.trouble.over()
   there.sites.serve(site)
@@ -210,7 +215,7 @@ test('who waits in line goes home when the site is suspended', async () => {
   const there = world(1000, 1)
   const site = there.site('mx.example')
   await enter(there, site, 'a.example')
-  const waiting = there.sites.enter(site, lane('b.example'), 'k')
+  const waiting = there.sites.enter(site, lane('b.example'), HOP)
   there.sites.sendHome(site)
   expect(await waiting).toBeUndefined()
   expect(there.said).toEqual(['+b.example', '-b.example'])
@@ -220,7 +225,7 @@ test('a line has an end, and whoever finds it full waits in the queue', async ()
   const there = world(1000, 1)
   const site = there.site('mx.example')
   const slot = await enter(there, site, 'a.example')
-  for (let n = 0; n < 1500; n++) void there.sites.enter(site, lane(`l${n}.example`), 'k')
+  for (let n = 0; n < 1500; n++) void there.sites.enter(site, lane(`l${n}.example`), HOP)
   expect(site.line).toHaveLength(1000)
   expect(site.full.size).toBe(1500)
   there.sites.leave(slot, lane('a.example'))

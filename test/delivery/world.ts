@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startDelivery } from '../../src/delivery/delivery.ts'
 import type { DeliveryOptions, DeliveryPart } from '../../src/delivery/delivery.ts'
+import { passwordsOf } from '../../src/delivery/connect/credentials.ts'
 import { createOutbound } from '../../src/delivery/outbound.ts'
 import { parseAddress } from '../../src/mail/address.ts'
 import type { EnvelopeRecipient } from '../../src/mail/envelope.ts'
@@ -107,6 +108,7 @@ export async function startWorld(given: Given = {}): Promise<World> {
     queue,
     report,
     policy: () => policy,
+    credentials: passwordsOf(() => policy),
     source: 'relay.example',
     connections: given.connections ?? 5000,
     smtpPort: PORT,

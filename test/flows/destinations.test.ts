@@ -144,10 +144,10 @@ test('mail follows routing that changes while it waits, in one recorded step', a
   const trace = (await relay.real.queue.trace(id))!
   const moves = trace.facts.filter((fact) => fact.kind === 'settled' && fact.moveTo !== undefined)
   expect(moves).toMatchObject([
-    { moveTo: { destination: `127.0.0.1:${hub.port}/none`, rule: 'routing.yaml:1' } },
+    { moveTo: { destination: `127.0.0.1:${hub.port}`, rule: 'routing.yaml:1' } },
   ])
   for (const entry of trace.entries)
-    expect(entry).toMatchObject({ attempts: 2, destination: `127.0.0.1:${hub.port}/none` })
+    expect(entry).toMatchObject({ attempts: 2, destination: `127.0.0.1:${hub.port}` })
 })
 
 test('a queue whose file is gone uses default, and the trace says so', async () => {

@@ -281,7 +281,7 @@ test('each destination and queue is a delivery with its own times', async () => 
       route: ({ domain, local }) => {
         const route = { kind: 'mx', domain } as const
         const queue = local === 'otp' ? 'urgent' : 'default'
-        return { route, destination: destinationOf(route), queue, at: `routing.yaml:${local}` }
+        return { destination: destinationOf(route), queue, at: `routing.yaml:${local}` }
       },
       queue: (name) => ({
         name,

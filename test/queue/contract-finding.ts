@@ -14,7 +14,7 @@ export function contractOfFinding(open: Open): void {
     ['a recipient whose domain is written large', { to: 'b@FAR.example' }, ['b']],
     ['a recipient’s domain, said as `to`', { to: 'far.example' }, ['b', 'a', 'bounced', 'done']],
     ['a domain', { domain: 'other.example' }, ['c']],
-    ['a destination', { destination: 'hub.example:25/none' }, ['c']],
+    ['a destination', { destination: 'hub.example:25' }, ['c']],
     ['a sender', { from: 'bo@near.example' }, ['b']],
     ['a sender’s domain', { from: 'elsewhere.example' }, ['c']],
     ['the null sender', { from: '<>' }, ['a']],
@@ -103,7 +103,7 @@ export function contractOfFinding(open: Open): void {
     ])
     expect(await queue.counts('destination', [60_000, 300_000])).toEqual([
       { key: 'far.example', count: 2, ages: [1, 1, 0] },
-      { key: 'hub.example:25/none', count: 1, ages: [1, 0, 0] },
+      { key: 'hub.example:25', count: 1, ages: [1, 0, 0] },
     ])
   })
 
@@ -203,6 +203,6 @@ async function fill({ queue, clock }: Opened): Promise<void> {
   await send(queue, clock, {
     to: ['c@other.example'],
     from: 'cy@elsewhere.example',
-    destination: 'hub.example:25/none',
+    destination: 'hub.example:25',
   })
 }

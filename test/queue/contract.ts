@@ -331,7 +331,7 @@ function contractOfSettling(open: Open): void {
     const { queue, clock } = opened
     const id = await send(queue, clock)
     const { delivery, lease } = await takeOne(queue)
-    const destination = 'hub.example:587/verified' as typeof delivery.destination
+    const destination = 'hub.example:587/me' as typeof delivery.destination
     await queue.settle(delivery, {
       ...ends(clock, delivery, { kind: 'untried' }),
       moveTo: { destination, rule: 'routing.yaml:2' },

@@ -41,7 +41,7 @@ test('what is under way, has ended or was refused is told as it is', () => {
 })
 
 test('a scope is one text, whatever its name has in it', () => {
-  for (const text of ['all', 'queue:bulk', 'destination:mx.example:25/none'])
+  for (const text of ['all', 'queue:bulk', 'destination:mx.example:25'])
     expect(formatScope(parseScope(text))).toBe(text)
 })
 

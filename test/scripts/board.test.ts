@@ -13,7 +13,7 @@ import { startRedis, type RedisServer } from '../peers/redis.ts'
 import { HOUR, send } from '../queue/mail.ts'
 
 const PREFIX = 'board'
-const HOP = 'smart.example:587/verified/me%40near.example'
+const HOP = 'smart.example:587/me%40near.example'
 const ABOUT: About = {
   name: 'test',
   hostname: 'relay.test',

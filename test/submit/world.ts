@@ -38,9 +38,10 @@ export function testPolicy(
     route: ({ domain }) => {
       const route = { kind: 'mx', domain } as const
       if (domain === 'nowhere.test') return undefined
-      return { route, destination: destinationOf(route), queue: 'default', at: 'routing.yaml:1' }
+      return { destination: destinationOf(route), queue: 'default', at: 'routing.yaml:1' }
     },
-    credentials: () => undefined,
+    path: () => undefined,
+    secret: () => undefined,
     signing: () => undefined,
     limits: () => ({ connections: 20, messagesPerConnection: 100, at: 'shaping.yaml:1' }),
     lifetime: queue.giveUpAfter,

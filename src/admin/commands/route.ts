@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import { printable } from '../../base/escape.ts'
 import { formatDuration } from '../../base/units.ts'
 import { formatAddress, parseAddress, type Address } from '../../mail/address.ts'
-import type { Route } from '../../mail/destination.ts'
+import type { Hop } from '../../mail/path.ts'
 import { CommandError, type Context } from '../context.ts'
 import { jsonLine } from '../plain.ts'
 import { command, type Act } from '../program.ts'
@@ -34,18 +34,21 @@ async function showRoute(
     throw new CommandError(
       `No rule of routing.yaml in "${config}" fits ${formatAddress(recipient)}: it would be refused with 550 5.4.4`,
     )
+  const [hop] = policy.path(routing.destination)!
   const queue = policy.queue(routing.queue)
   const signing = sender === undefined ? undefined : policy.signing([sender.domain])
   if (options.json === true) {
-    const { destination, route, at } = routing
+    const { destination, at } = routing
     const signed = signing === undefined ? null : { domain: signing.domain, rule: signing.at }
     const told = { name: queue.name, priority: queue.priority, rule: queue.at }
-    context.print(jsonLine({ destination, route, rule: at, queue: told, signing: signed }))
+    context.print(
+      jsonLine({ destination, route: plain(hop), rule: at, queue: told, signing: signed }),
+    )
     return 0
   }
   const keys = signing?.keys.map(({ selector }) => selector).join(', ')
   const rows = [
-    ['goes', `${describe(routing.route)} (${routing.at})`],
+    ['goes', `${describe(hop)} (${routing.at})`],
     [
       'queue',
       `${queue.name}, priority ${queue.priority}, given up after ${formatDuration(queue.giveUpAfter)} (${queue.at})`,
@@ -68,8 +71,14 @@ function readAddress(text: string): Address {
   return address
 }
 
-function describe(route: Route): string {
+function describe({ route, tls, login }: Hop): string {
   if (route.kind === 'mx') return `to the MX hosts of ${route.domain}`
-  const { host, port, tls, user } = route
-  return `to ${host}:${port}, TLS ${tls}${user === undefined ? '' : `, logged in as ${user}`}`
+  const user = login === undefined ? '' : `, logged in as ${login.user}`
+  return `to ${route.host}:${route.port}, TLS ${tls}${user}`
+}
+
+function plain({ route, tls, login, implicitTls }: Hop) {
+  if (route.kind === 'mx') return route
+  const begin = implicitTls === undefined ? {} : { implicitTls }
+  return { ...route, tls, ...begin, ...(login === undefined ? {} : { user: login.user }) }
 }

@@ -13,12 +13,14 @@ import type { Assessed } from '../decide/assess.ts'
 import type { Patience } from '../trouble/back-off.ts'
 import type { Health } from '../site/health.ts'
 import type { Notices } from '../notice/owed.ts'
+import { fits } from '../connect/fits.ts'
 import type { Connection, Transaction, TransactionResult } from '../connection.ts'
+import { viewOf } from '../decide/judge.ts'
 import { patienceOf, timeAfter } from '../decide/plan.ts'
 import type { Plan } from '../decide/plan.ts'
 import type { Prepared } from './prepare.ts'
-import { callKey, reach } from './reach.ts'
-import type { Call, ReachOptions, Reached } from './reach.ts'
+import { reach } from './reach.ts'
+import type { ReachOptions, Reached } from './reach.ts'
 import type { ToSettle } from '../settle/settler.ts'
 import { all, attempted, ended, factOf, moved, troubled, untried } from '../decide/settlements.ts'
 import type { Slot } from '../site/site.ts'
@@ -64,11 +66,9 @@ const BEHIND = 10_000
 export class Attempt {
   #options: AttemptOptions
   #slot: Slot
-  #call: Call
   #delivery: Delivery
   #mayEnd: () => boolean
   #startedAt: number
-  readonly #key: string
   readonly #way: Way
   readonly #witness: Witness
   #notes: string[] = []
@@ -76,23 +76,15 @@ export class Attempt {
   /** We ourselves kept it from ending. */
   #stopped = false
 
-  constructor(
-    options: AttemptOptions,
-    slot: Slot,
-    call: Call,
-    delivery: Delivery,
-    mayEnd: () => boolean,
-  ) {
+  constructor(options: AttemptOptions, slot: Slot, delivery: Delivery, mayEnd: () => boolean) {
     this.#options = options
     this.#slot = slot
-    this.#call = call
     this.#delivery = delivery
     this.#mayEnd = mayEnd
     this.#startedAt = options.clock.now()
-    this.#key = callKey(call)
-    this.#way = slot.site.way(this.#key)
+    this.#way = slot.way
     const patience = (): Patience => patienceOf(delivery, options.policy())
-    this.#witness = new Witness(options.health, delivery.id, { slot, way: this.#way }, patience)
+    this.#witness = new Witness(options.health, delivery.id, slot, patience)
   }
 
   async make(preparing: Prepared | Promise<Prepared>): Promise<Made> {
@@ -149,11 +141,9 @@ export class Attempt {
     const { sites } = this.#options
     const { connection } = this.#slot
     if (connection !== undefined) {
-      if (this.#slot.key === this.#key && this.#fits(connection))
-        return { kind: 'connected', connection, notes: [] }
+      if (this.#mayReuse(connection)) return { kind: 'connected', connection, notes: [] }
       await sites.retire(this.#slot)
     }
-    this.#slot.key = this.#key
     let reached = await this.#reach()
     for (const wait of ECHO) {
       if (!this.#isEcho(reached)) break
@@ -167,12 +157,12 @@ export class Attempt {
 
   async #reach(): Promise<Reached> {
     const { clock, signal } = this.#options
-    const { site } = this.#slot
+    const { site, hop } = this.#slot
     const before = clock.now()
     const { trouble } = this.#way
     const tlsAnew = trouble.probing && trouble.cause === 'tls'
-    const call = tlsAnew ? { ...this.#call, tlsAnew } : this.#call
-    const reached = await reach(this.#options, site, call, this.#delivery.last, signal)
+    const call = { hop, first: this.#delivery.last, tlsAnew }
+    const reached = await reach(this.#options, site, call, signal)
     site.took(reached.kind === 'connected' ? clock.now() - before : Infinity)
     return reached
   }
@@ -186,10 +176,10 @@ export class Attempt {
     return reached.outcome.stage !== 'dns' && clock.now() - this.#slot.site.endedAt < ECHOES
   }
 
-  #fits(connection: Connection): boolean {
-    const { site } = this.#slot
+  #mayReuse(connection: Connection): boolean {
+    const { site, hop } = this.#slot
     const most = site.messagesPerConnection(this.#options.clock.now())
-    if (!connection.usable || connection.taken >= most) return false
+    if (!connection.usable || connection.taken >= most || !fits(connection.fact, hop)) return false
     const { last } = this.#delivery
     return last?.address === undefined || last.address === connection.fact.address
   }
@@ -229,7 +219,7 @@ export class Attempt {
 
   #assess({ fact }: Connection, result: TransactionResult): Assessed {
     const { id, envelope } = this.#delivery
-    const view = { named: this.#call.route.kind === 'hop', tlsFailed: fact.tlsFailed !== undefined }
+    const view = viewOf(this.#slot.hop, fact.tlsFailed !== undefined)
     const assessed = assess(result, view, ({ stage }) =>
       this.#way.weigh(id, formatPath(envelope.sender), stage),
     )

@@ -2,39 +2,25 @@
 // one answers. Trouble only when all of them failed; what happened on the way is noted.
 
 import type { Clock } from '../../base/clock.ts'
-import type { Route } from '../../mail/destination.ts'
 import type { Outcome } from '../../mail/outcome.ts'
+import type { Hop, Login } from '../../mail/path.ts'
 import { formatReply } from '../../mail/reply.ts'
-import type { Credentials } from '../../policy/policy.ts'
 import type { LastAttempt } from '../../queue/port/outflow.ts'
-import { judge } from '../decide/judge.ts'
-import type {
-  Addresses,
-  Connected,
-  Connection,
-  ConnectionFact,
-  Found,
-  Host,
-  Resolved,
-  Target,
-} from '../connection.ts'
+import type { AskCredentials } from '../connect/credentials.ts'
+import { judge, viewOf } from '../decide/judge.ts'
+import type { Connected, Connection, ConnectionFact, Found, Host, Target } from '../connection.ts'
+import type { Mx } from '../hosts/mx.ts'
 import type { Site } from '../site/site.ts'
 
-/** The lookups of delivery. */
-export interface Mx {
-  resolve(route: Route): Promise<Resolved>
-  addresses(host: Host, route: Route): Promise<Addresses>
-}
 export type Connect = (target: Target, signal: AbortSignal) => Promise<Connected>
 
-/** How a route's hosts are called. */
+/** What one connection is wanted for. */
 export interface Call {
-  readonly route: Route
-  readonly port: number
-  readonly tls: Target['tls']
-  readonly credentials?: Credentials
+  readonly hop: Hop
+  /** Where the last attempt may have arrived. */
+  readonly first: LastAttempt | undefined
   /** What failed of TLS a short while ago is not taken for granted. */
-  readonly tlsAnew?: boolean
+  readonly tlsAnew: boolean
 }
 
 export type Reached =
@@ -49,6 +35,9 @@ export type Reached =
 export interface ReachOptions {
   readonly mx: Mx
   readonly connect: Connect
+  readonly credentials: AskCredentials
+  /** Where MX hosts listen. */
+  readonly smtpPort: number
   readonly clock: Clock
   /** From 0 up to 1. */
   readonly chance: () => number
@@ -57,31 +46,21 @@ export interface ReachOptions {
 /** Addresses that one attempt calls: more would be work for strangers. */
 const MOST = 20
 
-/** Connections are shared only where this is the same. */
-export function callKey({ route, port, tls, credentials }: Call): string {
-  const begin = implicitOf(route).implicitTls ?? ''
-  const login = credentials === undefined ? '' : `${credentials.user}\0${credentials.password}`
-  return `${port}/${begin}${tls}/${login}`
-}
-
-function implicitOf(route: Route): { readonly implicitTls?: boolean } {
-  if (route.kind === 'mx' || route.implicitTls === undefined) return {}
-  return { implicitTls: route.implicitTls }
-}
-
 export async function reach(
   options: ReachOptions,
   site: Site,
   call: Call,
-  first: LastAttempt | undefined,
   signal: AbortSignal,
 ): Promise<Reached> {
+  const target = await targetOf(options, call)
+  if ('found' in target)
+    return { kind: 'failed', outcome: judge(target.found, viewOf(call.hop)), notes: [] }
   const notes: string[] = []
   let failed: Extract<Reached, { kind: 'failed' }> | undefined
   let calls = 0
-  for await (const candidate of candidates(options, site, call, first)) {
+  for await (const candidate of candidates(options, site, call)) {
     if (signal.aborted || calls === MOST) break
-    const tried = await attempt(options, site, call, candidate, signal)
+    const tried = await attempt(options, site, call, target, candidate, signal)
     if (tried.kind === 'connected') return { ...tried, notes }
     if (candidate.address !== undefined) calls++
     notes.push(describe(candidate, tried.outcome))
@@ -98,6 +77,30 @@ export async function reach(
   return { ...failed, notes: notes.slice(0, -1) }
 }
 
+type Anywhere = Omit<Target, 'host' | 'address'>
+
+/** How every host of the hop is called. */
+async function targetOf(
+  { credentials, smtpPort }: ReachOptions,
+  { hop, tlsAnew }: Call,
+): Promise<Anywhere | { readonly found: Found }> {
+  const { route, ...must } = hop
+  const port = route.kind === 'mx' ? smtpPort : route.port
+  const target = { ...must, port, ...(tlsAnew ? { tlsAnew } : {}) }
+  if (hop.login === undefined) return target
+  try {
+    return { ...target, credentials: await credentials(hop.login) }
+  } catch (error) {
+    return { found: unanswered(hop.login, error) }
+  }
+}
+
+function unanswered({ user }: Login, error: unknown): Found {
+  const why = error instanceof Error ? error.message : String(error)
+  const text = `Cannot log in as "${user}": ${why}`
+  return { kind: 'loss', stage: 'auth', loss: { kind: 'stopped', text } }
+}
+
 interface Candidate {
   readonly host: Host
   readonly address?: string
@@ -110,8 +113,7 @@ interface Candidate {
 async function* candidates(
   { mx, clock, chance }: ReachOptions,
   site: Site,
-  { route }: Call,
-  first: LastAttempt | undefined,
+  { hop: { route }, first }: Call,
 ): AsyncGenerator<Candidate> {
   const avoided: Candidate[] = []
   const hosts = firstBy(drawLots(site.hosts, chance), (host) => host.name === first?.host)
@@ -150,19 +152,16 @@ async function attempt(
   { connect, clock }: ReachOptions,
   site: Site,
   call: Call,
+  target: Anywhere,
   { host, address, found }: Candidate,
   signal: AbortSignal,
 ): Promise<
   | { kind: 'connected'; connection: Connection }
   | { kind: 'failed'; outcome: Outcome; fact?: ConnectionFact }
 > {
-  const view = { named: call.route.kind === 'hop', tlsFailed: false }
+  const view = viewOf(call.hop)
   if (found !== undefined) return { kind: 'failed', outcome: judge(found, view) }
-  const { port, tls, credentials, tlsAnew = false } = call
-  const login = credentials === undefined ? {} : { credentials }
-  const begin = implicitOf(call.route)
-  const target = { host: host.name, address: address!, port, tls, tlsAnew, ...begin, ...login }
-  const connected = await connect(target, signal)
+  const connected = await connect({ ...target, host: host.name, address: address! }, signal)
   if (connected.kind === 'connected') return connected
   const outcome = judge(connected.found, view)
   // What a host thinks of our login it would think at any of its addresses.

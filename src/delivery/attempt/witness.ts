@@ -22,16 +22,11 @@ export class Witness {
   /** When the attempt began: see `Health.moment`. */
   readonly #since: number
 
-  constructor(
-    health: Health,
-    delivery: DeliveryId,
-    { slot, way }: { readonly slot: Slot; readonly way: Way },
-    patience: () => Patience,
-  ) {
+  constructor(health: Health, delivery: DeliveryId, slot: Slot, patience: () => Patience) {
     this.#health = health
     this.#delivery = delivery
     this.#slot = slot
-    this.#way = way
+    this.#way = slot.way
     this.#patience = patience
     this.#since = health.moment()
   }

@@ -1,27 +1,20 @@
 // AUTH to a smart host (RFC 4954): PLAIN, or LOGIN where that is not offered or not taken after all.
-// A password goes out under verified TLS only, unless the operator's rule says that it may without,
-// and whatever the server says of it comes back without it.
+// Whether a password may go out over this connection is known before (see fits.ts); whatever the server
+// says of it comes back without it.
 
-import type { TlsFact } from '../../mail/event.ts'
 import { classOf, formatReply } from '../../mail/reply.ts'
 import type { Reply } from '../../mail/reply.ts'
 import type { Dialogue } from '../wire/dialogue.ts'
 import type { Offers } from '../wire/hello.ts'
 import { hiderOf } from './hide.ts'
-import type { Found, Loss, Target } from '../connection.ts'
+import type { Credentials, Found, Loss } from '../connection.ts'
 
-type Credentials = NonNullable<Target['credentials']>
-
-/** What went wrong; `undefined` when we are in, or have nothing to say. */
-export async function authenticate(
+/** What went wrong; `undefined` when we are in. */
+export function authenticate(
   dialogue: Dialogue,
-  target: Target,
+  credentials: Credentials,
   offers: Offers,
-  tls: TlsFact | undefined,
 ): Promise<Found | undefined> {
-  const { credentials } = target
-  if (credentials === undefined) return undefined
-  if (!isSafe(target, tls)) return given('The password is sent over verified TLS only')
   dialogue.hide(hiderOf(credentials.user, credentials.password))
   return tryEach(dialogue, offers.auth, credentials)
 }
@@ -42,7 +35,7 @@ async function tryEach(
     const isOver = 'code' in said ? !isAboutMechanism(said) : dialogue.loss !== undefined
     if (isOver) return found
   }
-  return found ?? given(`The server offers neither AUTH PLAIN nor AUTH LOGIN${others(offered)}`)
+  return found ?? notAsked(`The server offers neither AUTH PLAIN nor AUTH LOGIN${others(offered)}`)
 }
 
 // RFC 4954 6: 504 and 534 refuse the way to log in, and so do those who do not know the command. Where
@@ -54,14 +47,6 @@ function isAboutMechanism({ code, status }: Reply): boolean {
 
 function others(offered: readonly string[]): string {
   return offered.length === 0 ? '' : `, but ${offered.join(' ').slice(0, 100)}`
-}
-
-// Where the rule waives verification, TLS that was asked for must still be there: a server that
-// hides STARTTLS must not get the password in clear.
-function isSafe(target: Target, tls: TlsFact | undefined): boolean {
-  if (tls?.verified === true) return true
-  if (target.credentials?.withoutVerification !== true) return false
-  return tls !== undefined || target.tls === 'none'
 }
 
 async function plain(dialogue: Dialogue, { user, password }: Credentials): Promise<Reply | Loss> {
@@ -108,7 +93,8 @@ function accepted(said: Reply | Loss): Found | undefined {
   return classOf(said) === 'success' ? undefined : { kind: 'reply', stage: 'auth', reply: said }
 }
 
-function given(text: string): Found {
+/** Our own reason not to log in. */
+export function notAsked(text: string): Found {
   return { kind: 'loss', stage: 'auth', loss: { kind: 'stopped', text } }
 }
 

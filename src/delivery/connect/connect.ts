@@ -1,15 +1,17 @@
-// From a target to a connection that is ready for MAIL: TCP, greeting, EHLO, STARTTLS as the
-// target asks, EHLO again, AUTH. What goes wrong on the way speaks of the site, never of the mail.
+// From a target to a connection that is ready for MAIL: TCP, greeting, EHLO, STARTTLS as the target
+// asks, EHLO again, AUTH. It goes on only while what is true of the connection fits what must be (fits.ts).
+// What goes wrong on the way speaks of the site, never of the mail.
 
 import { connect as dial } from 'node:net'
 import type { Socket } from 'node:net'
 import { steady } from '../../base/clock.ts'
 import type { Clock } from '../../base/clock.ts'
-import { isImplicit } from '../../mail/destination.ts'
 import type { TlsFact } from '../../mail/event.ts'
+import { isImplicit } from '../../mail/path.ts'
 import { classOf, formatReply } from '../../mail/reply.ts'
 import type { Reply } from '../../mail/reply.ts'
-import { authenticate } from './auth.ts'
+import { authenticate, notAsked } from './auth.ts'
+import { fits, lackOf } from './fits.ts'
 import { Client } from '../wire/client.ts'
 import { Dialogue } from '../wire/dialogue.ts'
 import { hello } from '../wire/hello.ts'
@@ -44,9 +46,14 @@ export async function connect(target: Target, options: ConnectOptions): Promise<
   return goInClear(target, { ...options, tls }, first.reason)
 }
 
-// A login goes out under TLS or not at all, and so what failed before is tried again.
-function mayRecall({ tls, credentials, tlsAnew }: Target): boolean {
-  return tls === 'opportunistic' && credentials === undefined && tlsAnew !== true
+// Where a connection in clear would not do, what failed before is tried again.
+function mayRecall(target: Target): boolean {
+  return target.tls !== 'none' && target.tlsAnew !== true && fits(inClear(target), target)
+}
+
+/** What would be true of a connection without TLS. */
+function inClear({ source }: Target) {
+  return source === undefined ? {} : { boundTo: source }
 }
 
 // RFC 7435 3: some protection is better than none, and mail is better than no mail.
@@ -74,6 +81,7 @@ class Way {
   #source: string | undefined
   #tls: TlsFact | undefined
   #tlsFailed: string | undefined
+  #login: string | undefined
   #offers: Offers | undefined
 
   constructor(target: Target, options: ConnectOptions, tlsFailed?: string, note?: string) {
@@ -140,7 +148,31 @@ class Way {
       (await this.#greeting(dialogue)) ??
       (await this.#hello(dialogue)) ??
       (withTls && !implicit ? await this.#startTls(dialogue) : undefined)
-    return trouble ?? authenticate(dialogue, this.#target, this.#offers!, this.#tls)
+    return trouble ?? this.#admit(dialogue)
+  }
+
+  /** Whether mail may go over it as it stands, and what can still be done where it may not. */
+  async #admit(dialogue: Dialogue): Promise<Step> {
+    switch (lackOf(this.#fact(), this.#target)) {
+      case undefined:
+        return undefined
+      case 'login':
+        return this.#logIn(dialogue)
+      case 'tls for the password':
+        return notAsked('The password is sent over verified TLS only')
+      case 'tls':
+        return starttlsLoss('stopped', `${this.#name()} ${WITHOUT_TLS}`)
+      case 'source':
+        return { kind: 'loss', stage: 'connect', loss: { kind: 'stopped', text: WRONG_SOURCE } }
+    }
+  }
+
+  async #logIn(dialogue: Dialogue): Promise<Step> {
+    const { login, credentials } = this.#target
+    if (credentials === undefined) return notAsked('There is nothing to log in with')
+    const trouble = await authenticate(dialogue, credentials, this.#offers!)
+    if (trouble === undefined) this.#login = login?.user
+    return trouble
   }
 
   async #greeting(dialogue: Dialogue): Promise<Step> {
@@ -161,7 +193,7 @@ class Way {
   }
 
   async #startTls(dialogue: Dialogue): Promise<Step> {
-    if (!this.#offers!.startTls) return this.#withoutTls('does not offer STARTTLS')
+    if (!this.#offers!.startTls) return undefined
     const said = await dialogue.ask('STARTTLS\r\n', 'starttls')
     if (!('code' in said)) return this.#lostAtStartTls(said)
     if (said.code === 421) return { kind: 'reply', stage: 'starttls', reply: said }
@@ -200,21 +232,20 @@ class Way {
   }
 
   #handshakeFailed(reason: string): Step {
-    if (this.#target.tls === 'opportunistic' && !this.#options.signal.aborted)
-      return { kind: 'in clear', reason }
+    if (this.#mayGoInClear() && !this.#options.signal.aborted) return { kind: 'in clear', reason }
     return starttlsLoss('failed', `TLS with ${this.#name()} failed: ${reason}`)
   }
 
   #refusedTls(reply: Reply): Step {
-    if (this.#target.tls !== 'opportunistic') return { kind: 'reply', stage: 'starttls', reply }
+    if (!this.#mayGoInClear()) return { kind: 'reply', stage: 'starttls', reply }
     this.#tlsFailed = formatReply(reply)
     this.#notes.push(`${this.#target.host} refused STARTTLS (${this.#tlsFailed}), went on in clear`)
     return undefined
   }
 
-  #withoutTls(why: string): Step {
-    if (this.#target.tls === 'opportunistic') return undefined
-    return starttlsLoss('stopped', `${this.#name()} ${why}, and the route asks for it`)
+  // What a login asks for beyond this is found when it is its turn, and told as trouble of the login.
+  #mayGoInClear(): boolean {
+    return lackOf(inClear(this.#target), this.#target) !== 'tls'
   }
 
   #name(): string {
@@ -227,14 +258,17 @@ class Way {
     const tls = this.#tls
     const source = this.#source
     const tlsFailed = this.#tlsFailed
+    const login = this.#login
     return {
       host,
       address,
       port,
       notes: this.#notes,
+      ...inClear(this.#target),
       ...(source === undefined ? {} : { source }),
       ...(tls === undefined ? {} : { tls }),
       ...(tlsFailed === undefined ? {} : { tlsFailed }),
+      ...(login === undefined ? {} : { login }),
     }
   }
 
@@ -242,6 +276,9 @@ class Way {
     return { kind: 'failed', found, fact: this.#fact() }
   }
 }
+
+const WITHOUT_TLS = 'does not offer STARTTLS, and the route asks for it'
+const WRONG_SOURCE = 'The connection is not from the source that the route asks for'
 
 /** Every MX answers here, and none expects TLS from the first byte. */
 const SMTP = 25

@@ -3,6 +3,7 @@
 
 import { clip } from '../../base/clip.ts'
 import type { Outcome, Scope, Stage } from '../../mail/outcome.ts'
+import type { Hop } from '../../mail/path.ts'
 import { classOf } from '../../mail/reply.ts'
 import type { Reply } from '../../mail/reply.ts'
 import type { Found, Loss, NameFinding, Unfit } from '../connection.ts'
@@ -16,6 +17,10 @@ export interface View {
   readonly tlsFailed: boolean
   /** Words that refuse us are about this message after all: others have gone through since. */
   readonly aboutMessage?: boolean
+}
+
+export function viewOf({ route }: Pick<Hop, 'route'>, tlsFailed = false): View {
+  return { named: route.kind === 'hop', tlsFailed }
 }
 
 /** Characters of our own sentences: they hold names and certificates of strangers. */
@@ -105,10 +110,11 @@ function statusOfLoss(stage: Stage): string {
   return stage === 'auth' ? '4.7.0' : '4.4.2'
 }
 
-// A next hop that does not resolve is an operator's slip or a resolver's; mail waits for it.
+// A next hop that does not resolve, or that no rule names, is an operator's slip or a resolver's; mail waits.
 const NAMES = {
   trouble: [451, '4.4.3'],
   'no hop': [451, '4.4.4'],
+  'no path': [451, '4.4.4'],
   'no domain': [550, '5.1.2'],
   'no host': [550, '5.1.2'],
   'null mx': [556, '5.1.10'],

@@ -3,10 +3,11 @@
 // of the one before is being written; no delivery begins while outcomes cannot be written.
 
 import type { Clock } from '../../base/clock.ts'
-import type { Destination, Route } from '../../mail/destination.ts'
-import { routeOf } from '../../mail/destination.ts'
+import type { Destination } from '../../mail/destination.ts'
 import type { Report } from '../../mail/event.ts'
-import type { Outcome } from '../../mail/outcome.ts'
+import type { Cause, Outcome } from '../../mail/outcome.ts'
+import { wayOf } from '../../mail/path.ts'
+import type { Hop } from '../../mail/path.ts'
 import { formatReply } from '../../mail/reply.ts'
 import type { Policy } from '../../policy/policy.ts'
 import type { Delivery, Settlement, Taken } from '../../queue/port/outflow.ts'
@@ -14,25 +15,20 @@ import type { Outflow } from '../../queue/port/outflow.ts'
 import { Attempt } from '../attempt/attempt.ts'
 import type { AttemptOptions } from '../attempt/attempt.ts'
 import type { HeldLease, Leases } from '../settle/leases.ts'
-import { judge } from '../decide/judge.ts'
-import type { View } from '../decide/judge.ts'
+import { judge, viewOf } from '../decide/judge.ts'
 import { patienceOf, planOf } from '../decide/plan.ts'
 import type { Plan } from '../decide/plan.ts'
 import { prepare } from '../attempt/prepare.ts'
 import type { Prepared, Sign } from '../attempt/prepare.ts'
-import { callKey } from '../attempt/reach.ts'
-import type { Call } from '../attempt/reach.ts'
 import type { Settler, ToSettle } from '../settle/settler.ts'
 import { all, attempted, ended, factOf, moved, troubled, untried } from '../decide/settlements.ts'
 import type { Site, Slot } from '../site/site.ts'
-import type { Way } from '../trouble/way.ts'
 
 export interface LaneOptions extends AttemptOptions {
   readonly queue: Outflow
   readonly leases: Leases
   readonly settler: Settler
   readonly sign: Sign
-  readonly smtpPort: number
   readonly report: Report
   /** Nothing new begins. */
   readonly stopping: () => boolean
@@ -64,34 +60,46 @@ export async function drawFrom(
 ): Promise<boolean> {
   const { lane } = held.lease
   const { mx, sites, health, stopping } = options
-  const route = routeOf(lane)
-  const resolved = await mx.resolve(route)
+  const policy = options.policy()
+  const hop = firstHop(policy, lane)
+  if (hop === undefined) return drawNowhere(options, held, noPath(lane), 'other')
+  const resolved = await mx.resolve(hop.route)
   if (stopping()) return false
   if (resolved.kind === 'failed')
-    return drawUnresolved(options, held, judge(resolved.found, viewOf(route)))
+    return drawNowhere(options, held, judge(resolved.found, viewOf(hop)), 'dns')
   health.resolved(lane)
   const site = sites.find(resolved.site, resolved.hosts, lane)
-  const key = callKey(callOf(options, lane, route))
-  const way = site.way(key)
+  const way = site.way(hop)
   way.lanes.set(lane, options.clock.now())
   if (health.waits(site, way, held)) return false
-  const entering = sites.enter(site, lane, key, held.lease.priority)
+  const entering = sites.enter(site, lane, hop, held.lease.priority)
   placed()
   const slot = await entering
   try {
     if (slot === undefined) return false
-    return await new Drawing(options, held, slot, way, route).run()
+    return await new Drawing(options, held, slot, policy).run()
   } finally {
     if (slot !== undefined) sites.leave(slot, lane)
     health.left(site, way, held)
   }
 }
 
+/** Where a lane's mail goes next. */
+function firstHop(policy: Policy, lane: Destination): Hop | undefined {
+  return policy.path(lane)?.[0]
+}
+
+function noPath(lane: Destination): Outcome {
+  const text = `No rule of routing.yaml leads to ${lane} any more, and none says where else this goes`
+  return judge({ kind: 'name', finding: 'no path', text }, { named: true, tlsFailed: false })
+}
+
 // A lane that leads nowhere: each delivery bounces; or the first one meets trouble and the lane waits.
-async function drawUnresolved(
+async function drawNowhere(
   options: LaneOptions,
   held: HeldLease,
   outcome: Outcome,
+  cause: Cause,
 ): Promise<boolean> {
   const { queue, settler, clock, health, policy, notices, chance } = options
   const { lease } = held
@@ -101,7 +109,7 @@ async function drawUnresolved(
     const plan = planOf(delivery, policy(), clock.now())
     const trouble = plan.kind === 'send' && outcome.kind !== 'refused'
     const patience = patienceOf(delivery, policy())
-    if (trouble) health.unresolved(lease.lane, patience, formatReply(outcome.reply))
+    if (trouble) health.unresolved(lease.lane, cause, patience, formatReply(outcome.reply))
     const settlement = unresolved(delivery, plan, outcome, clock.now(), chance())
     const next = trouble || options.stopping() ? undefined : lease
     taken = await settler.settle(delivery, notices.owed(delivery, settlement, false), next)
@@ -124,28 +132,13 @@ function unresolved(
   return attempted(delivery, all(plan.recipients, outcome), fact, terms, plan)
 }
 
-function callOf(
-  { policy, smtpPort }: { policy: () => Policy; smtpPort: number },
-  lane: Destination,
-  route: Route,
-): Call {
-  if (route.kind === 'mx') return { route, port: smtpPort, tls: 'opportunistic' }
-  const { port, tls } = route
-  const credentials = policy().credentials(lane)
-  return { route, port, tls, ...(credentials === undefined ? {} : { credentials }) }
-}
-
-function viewOf(route: Route): View {
-  return { named: route.kind === 'hop', tlsFailed: false }
-}
-
 class Drawing {
   #options: LaneOptions
   #held: HeldLease
   #slot: Slot
-  #route: Route
   #site: Site
-  #way: Way
+  /** That said which way to go. */
+  #policy: Policy
   #clock: Clock
   /** What has been asked for and has not been worked on; nothing, where nothing was due. */
   #ahead: Promise<Hand | undefined>[] = []
@@ -153,13 +146,12 @@ class Drawing {
   #quick = false
   #more = false
 
-  constructor(options: LaneOptions, held: HeldLease, slot: Slot, way: Way, route: Route) {
+  constructor(options: LaneOptions, held: HeldLease, slot: Slot, policy: Policy) {
     this.#options = options
     this.#held = held
     this.#slot = slot
-    this.#route = route
     this.#site = slot.site
-    this.#way = way
+    this.#policy = policy
     this.#clock = options.clock
   }
 
@@ -228,17 +220,28 @@ class Drawing {
   }
 
   #attempt({ delivery, prepared }: Hand): Promise<{ settlement: ToSettle; goOn: boolean }> {
-    const call = callOf(this.#options, this.#held.lease.lane, this.#route)
     const mayEnd = (): boolean => this.#options.leases.sure(this.#held)
-    return new Attempt(this.#options, this.#slot, call, delivery, mayEnd).make(prepared)
+    return new Attempt(this.#options, this.#slot, delivery, mayEnd).make(prepared)
   }
 
   async #mayBegin(): Promise<boolean> {
     const { settler, stopping, leases } = this.#options
     if (!settler.sound) await settler.whenSound()
     const now = this.#clock.now()
-    if (this.#site.trouble.suspended(now) || this.#way.trouble.suspended(now)) return false
+    if (this.#site.trouble.suspended(now) || this.#slot.way.trouble.suspended(now)) return false
+    if (!this.#isStillTheWay()) return false
     return !stopping() && leases.sure(this.#held)
+  }
+
+  // Policy answers anew at each attempt; where it says another way, the lane is entered again.
+  #isStillTheWay(): boolean {
+    const policy = this.#options.policy()
+    if (policy === this.#policy) return true
+    const hop = firstHop(policy, this.#held.lease.lane)
+    if (hop === undefined || wayOf(hop) !== wayOf(this.#slot.hop)) return false
+    this.#policy = policy
+    this.#slot.hop = hop
+    return true
   }
 
   #mayGoOn(): boolean {

@@ -11,7 +11,7 @@ import type { Resolver } from '../../dns/resolver.ts'
 import type { SystemLookup } from '../../dns/system.ts'
 import { literalAddress, parseDomain } from '../../mail/address.ts'
 import type { Domain } from '../../mail/address.ts'
-import type { Route } from '../../mail/destination.ts'
+import type { Route } from '../../mail/path.ts'
 import type { Addresses, Found as Finding, Host, NameFinding, Resolved } from '../connection.ts'
 
 export interface MxOptions {
@@ -27,6 +27,7 @@ export interface MxOptions {
   readonly chance: () => number
 }
 
+/** The lookups of delivery. */
 export interface Mx {
   resolve(route: Route): Promise<Resolved>
   addresses(host: Host, route: Route): Promise<Addresses>

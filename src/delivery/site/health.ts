@@ -128,8 +128,8 @@ export class Health {
     if (way !== undefined) this.#over(way.trouble, site, since)
   }
 
-  /** The lane's site cannot be looked up. */
-  unresolved(lane: Destination, patience: Patience, words: string): void {
+  /** The lane's site is not known. */
+  unresolved(lane: Destination, cause: Cause, patience: Patience, words: string): void {
     const { clock, chance, queue, report } = this.#options
     const reason = clip(words, REASON)
     const now = clock.now()
@@ -138,7 +138,7 @@ export class Health {
     this.#lanes.delete(lane)
     this.#lanes.set(lane, trouble)
     if (this.#lanes.size > REMEMBERED) this.#lanes.delete(this.#lanes.keys().next().value!)
-    const until = trouble.step('dns', patience, now, chance(), reason)
+    const until = trouble.step(cause, patience, now, chance(), reason)
     const about = { cause: trouble.cause, since: trouble.since }
     this.#note(queue.suspend([lane], undefined, until, reason, about))
     report({ kind: 'suspended', at: now, lanes: [lane], until, reason, cause: trouble.cause })

@@ -3,7 +3,9 @@
 
 import type { Cancel, Clock } from '../../base/clock.ts'
 import type { Report } from '../../mail/event.ts'
+import type { Requirement } from '../../mail/path.ts'
 import type { Capacity } from './capacity.ts'
+import { fits } from '../connect/fits.ts'
 import type { Connection } from '../connection.ts'
 import type { Site } from './site.ts'
 
@@ -36,11 +38,11 @@ export class ConnectionPool {
     this.#say('opened')
   }
 
-  /** One that nobody uses, the youngest first; what is found dead on the way goes. */
-  take(site: Site, key: string): Connection | undefined {
+  /** One that nobody uses and that fits, the youngest first; what is found dead on the way goes. */
+  take(site: Site, must: Requirement): Connection | undefined {
     for (let at = site.idle.length - 1; at >= 0; at--) {
-      const { connection, key: its } = site.idle[at]!
-      if (its !== key && connection.usable) continue
+      const { connection } = site.idle[at]!
+      if (connection.usable && !fits(connection.fact, must)) continue
       this.#remove(site, at)
       if (connection.usable) return connection
       void this.retire(site, connection)
@@ -49,9 +51,9 @@ export class ConnectionPool {
   }
 
   /** Nobody works with it any more: it stays open for a while. */
-  keep(site: Site, key: string, connection: Connection): void {
+  keep(site: Site, connection: Connection): void {
     const { clock, capacity } = this.#options
-    site.idle.push({ connection, key, since: clock.now() })
+    site.idle.push({ connection, since: clock.now() })
     capacity.idle++
     this.#withIdle.add(site)
     this.#sweep ??= clock.after(KEEP, () => this.#sweepIdle())

@@ -2,6 +2,8 @@
 // connections and the line of lanes that wait for one. What is shared between sites is in sites.ts.
 
 import type { Destination } from '../../mail/destination.ts'
+import { wayOf } from '../../mail/path.ts'
+import type { Hop } from '../../mail/path.ts'
 import type { SiteLimits } from '../../policy/policy.ts'
 import type { Capacity } from './capacity.ts'
 import { Learnt } from './learnt.ts'
@@ -17,15 +19,15 @@ const AVOID = 60_000
 
 export interface IdleConnection {
   readonly connection: Connection
-  /** Connections are shared only where this is the same: see `callKey`. */
-  readonly key: string
   readonly since: number
 }
 
 /** The right to one connection of a site, and the connection. */
 export interface Slot {
   readonly site: Site
-  key: string
+  /** What the connection must fit. */
+  hop: Hop
+  readonly way: Way
   connection: Connection | undefined
   /** Nobody could be reached for it; it is about to be given back. */
   failed: boolean
@@ -42,7 +44,7 @@ export class Site {
   readonly line = new WaitingLanes<Slot>()
   readonly idle: IdleConnection[] = []
   readonly trouble = new Trouble()
-  /** By what connections are shared by: see `callKey`. */
+  /** By what `wayOf` says of a hop. */
   readonly ways = new Map<string, Way>()
   readonly learnt = new Learnt()
   /** Deliveries that lost the connection from MAIL on. */
@@ -56,11 +58,11 @@ export class Site {
   live = 0
   /** Connections that are saying goodbye. */
   leaving = 0
-  /** Lanes that wait to hear whether there is a connection for them; see loans.ts. */
+  /** Lanes that wait to hear whether there is a connection for them; see shares.ts. */
   asking = 0
   /** When somebody last wanted something from it. */
   usedAt = 0
-  /** Connections that other processes leave to us; see loans.ts. */
+  /** Connections that other processes leave to us; see shares.ts. */
   granted: number
   /** When we ended a connection last: its servers may count it a while longer. */
   endedAt = -Infinity
@@ -109,7 +111,8 @@ export class Site {
     return Math.max(1, Math.min(usual, ceiling))
   }
 
-  way(key: string): Way {
+  way(hop: Hop): Way {
+    const key = wayOf(hop)
     let way = this.ways.get(key)
     if (way === undefined) this.ways.set(key, (way = new Way()))
     return way

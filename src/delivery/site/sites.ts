@@ -4,6 +4,7 @@
 import type { Clock } from '../../base/clock.ts'
 import type { Destination } from '../../mail/destination.ts'
 import type { Report } from '../../mail/event.ts'
+import type { Hop } from '../../mail/path.ts'
 import type { Policy } from '../../policy/policy.ts'
 import type { Outflow } from '../../queue/port/outflow.ts'
 import { Capacity } from './capacity.ts'
@@ -68,13 +69,13 @@ export class Sites {
   async enter(
     site: Site,
     lane: Destination,
-    key: string,
+    hop: Hop,
     priority = USUAL,
   ): Promise<Slot | undefined> {
     if (this.#lacksLoan(site)) await this.#ask(site)
     if (this.#closed) return undefined
     // In one go: whoever else has waited for the same answer finds the room taken.
-    if (site.line.length === 0 && this.#hasRoom(site)) return this.#admit(site, key)
+    if (site.line.length === 0 && this.#hasRoom(site)) return this.#admit(site, hop)
     this.keepBack(site, lane)
     if (site.line.has(lane)) return undefined
     if (site.line.length >= LINE || this.#waiting >= LINES) {
@@ -83,7 +84,7 @@ export class Sites {
     }
     this.#waiting++
     return new Promise((admit) => {
-      site.line.push({ lane, key, priority, admit })
+      site.line.push({ lane, hop, priority, admit })
       this.#starve(site)
     })
   }
@@ -93,7 +94,7 @@ export class Sites {
     const { site, connection } = slot
     site.leave(slot)
     this.#active.delete(slot)
-    if (connection !== undefined) this.#put(site, slot.key, connection)
+    if (connection !== undefined) this.#put(site, connection)
     slot.connection = undefined
     // Who has had a turn goes to the end of the line: it may be claimed again.
     if (site.full.delete(lane)) this.#options.queue.full([lane], false)
@@ -181,11 +182,11 @@ export class Sites {
     return site.hasRoom(this.#now()) && this.capacity.roomFor(site.slow)
   }
 
-  #admit(site: Site, key: string): Slot {
-    const connection = this.#pool.take(site, key)
+  #admit(site: Site, hop: Hop): Slot {
+    const connection = this.#pool.take(site, hop)
     if (connection === undefined) this.#pool.makeRoom(site)
     site.enter()
-    const slot: Slot = { site, key, connection, failed: false }
+    const slot: Slot = { site, hop, way: site.way(hop), connection, failed: false }
     this.#active.add(slot)
     return slot
   }
@@ -193,7 +194,7 @@ export class Sites {
   #callNext(site: Site): void {
     const waiting = site.line.next()!
     this.#waiting--
-    waiting.admit(this.#admit(site, waiting.key))
+    waiting.admit(this.#admit(site, waiting.hop))
   }
 
   // Puts the site where it belongs: it has lanes and room of its own, and lacks room in all.
@@ -242,11 +243,11 @@ export class Sites {
     }
   }
 
-  #put(site: Site, key: string, connection: Connection): void {
+  #put(site: Site, connection: Connection): void {
     const isOver = site.busy + site.idle.length >= site.granted
     const worth =
       !isOver && connection.usable && connection.taken < site.messagesPerConnection(this.#now())
-    if (worth && !this.#closed) this.#pool.keep(site, key, connection)
+    if (worth && !this.#closed) this.#pool.keep(site, connection)
     else void this.#pool.retire(site, connection)
   }
 

@@ -3,11 +3,12 @@
 // bulk to the same hosts, and bulk does not starve.
 
 import type { Destination } from '../../mail/destination.ts'
+import type { Hop } from '../../mail/path.ts'
 
 /** A lane that waits for a connection of its site: for a `Slot`. */
 export interface Waiting<Slot> {
   readonly lane: Destination
-  readonly key: string
+  readonly hop: Hop
   /** Of its most urgent delivery when it was claimed: 1 is first, 100 last. */
   readonly priority: number
   /** `undefined`: the wait is over without one. */

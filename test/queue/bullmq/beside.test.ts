@@ -14,7 +14,7 @@ let server: RedisServer
 beforeAll(async () => void (server = await startRedis()))
 afterAll(() => server[Symbol.asyncDispose]())
 
-const NEXT_HOP = 'smart.example:587/verified/me%40near.example'
+const NEXT_HOP = 'smart.example:587/me%40near.example'
 
 /** A lane as anybody sees it who knows BullMQ. */
 async function laneAs({ prefix }: World, destination: string): Promise<Lane & AsyncDisposable> {
