@@ -140,6 +140,7 @@ function write(shape: Shape, value: unknown): string | undefined {
     return `[${value.map((one: unknown) => write(each, one)).join(', ')}]`
   }
   if (shape.kind === 'value' && shape.write !== undefined) return shape.write(value as never)
-  // The only pattern that stands for a key that is left out.
-  return typeof value === 'object' ? "'*'" : String(value)
+  if (typeof value === 'string') return value
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value)
+  return "'*'" // the only pattern that stands for a key that is left out
 }
