@@ -2,10 +2,10 @@
 // start: no new mail, attempts finish, the queue closes, the log says its last line.
 
 import type { StartWish } from './admin/context.ts'
-import { startControl } from './admin/control.ts'
-import { startAdmin } from './admin/http.ts'
-import { effectOf } from './admin/holds.ts'
-import { formatListener, picture, type Status } from './admin/picture.ts'
+import { startControl } from './admin/control/control.ts'
+import { startAdmin } from './admin/control/http.ts'
+import { effectOf } from './admin/story/holds.ts'
+import { formatListener, picture, type Status } from './admin/cli/picture.ts'
 import { systemClock, type Clock } from './base/clock.ts'
 import { version } from './base/package.ts'
 import { stopSignal } from './base/stop.ts'

@@ -4,7 +4,7 @@
 
 import type { Command } from 'commander'
 import type { Context } from './context.ts'
-import { runProgram, type Group } from './program.ts'
+import { runProgram, type Group } from './cli/program.ts'
 
 interface File {
   /** The word before, for commands of two words. */

@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream'
 import { expect, test } from 'vitest'
-import { askSecret, confirm } from '../../src/admin/ask.ts'
+import { askSecret, confirm } from '../../src/admin/cli/ask.ts'
 import type { Context } from '../../src/admin/context.ts'
 
 // A terminal as readline sees one; it types what it is told to.

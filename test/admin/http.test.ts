@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
-import { startAdmin } from '../../src/admin/http.ts'
+import { startAdmin } from '../../src/admin/control/http.ts'
 
 const METRICS = {
   scrape: async () => ({ contentType: 'text/plain; version=0.0.4', text: 'waypost_info 1\n' }),

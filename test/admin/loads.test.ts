@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { basename, join, matchesGlob } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { filesOf } from '../../src/admin/commands.ts'
-import { startControl } from '../../src/admin/control.ts'
+import { startControl } from '../../src/admin/control/control.ts'
 import { systemClock } from '../../src/base/clock.ts'
 import { openSqliteQueue } from '../../src/queue/sqlite/queue.ts'
 import { run } from '../peers/process.ts'
@@ -122,7 +122,7 @@ test('while a relay runs nobody else opens its queue', async () => {
   await using _control = await startControl({ folder: data, queue })
   for (const words of ['status', 'queue list', 'trace 0am6e1h6800']) {
     const loaded = await loadedBy(words, data)
-    expect(loaded).toContain('admin/remote.ts')
+    expect(loaded).toContain('admin/control/remote.ts')
     expect(
       loaded.filter((name) => /^(queue\/sqlite|policy\/(?!config|findings))/.test(name)),
     ).toEqual([])

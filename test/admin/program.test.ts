@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { array, assert, constant, property, string, tuple } from 'fast-check'
 import { expect, test } from 'vitest'
-import { formatTable } from '../../src/admin/table.ts'
-import { jsonLine } from '../../src/admin/plain.ts'
-import { relative, roughly } from '../../src/admin/times.ts'
+import { formatTable } from '../../src/admin/cli/table.ts'
+import { jsonLine } from '../../src/admin/story/plain.ts'
+import { relative, roughly } from '../../src/admin/story/times.ts'
 import { waypost } from './run.ts'
 
 const COMMANDS = [

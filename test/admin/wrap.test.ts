@@ -1,6 +1,6 @@
 import { array, assert, integer, property, stringMatching } from 'fast-check'
 import { expect, test } from 'vitest'
-import { wrap } from '../../src/admin/wrap.ts'
+import { wrap } from '../../src/admin/cli/wrap.ts'
 
 test('no word is lost, and only words wider than the terminal run over', () => {
   const word = stringMatching(/^[a-z]{1,30}$/)

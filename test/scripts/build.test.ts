@@ -5,7 +5,7 @@ import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { startControl } from '../../src/admin/control.ts'
+import { startControl } from '../../src/admin/control/control.ts'
 import { systemClock } from '../../src/base/clock.ts'
 import { openSqliteQueue } from '../../src/queue/sqlite/queue.ts'
 import { run } from '../peers/process.ts'

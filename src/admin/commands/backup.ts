@@ -7,9 +7,9 @@ import { dirname, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { formatSize } from '../../base/units.ts'
 import { CommandError, type Context } from '../context.ts'
-import { jsonLine } from '../plain.ts'
-import { command, type Act } from '../program.ts'
-import { openStill } from '../reach.ts'
+import { jsonLine } from '../story/plain.ts'
+import { command, type Act } from '../cli/program.ts'
+import { openStill } from '../control/reach.ts'
 
 export function backupCommands(program: Command, act: Act): void {
   command(

@@ -2,10 +2,10 @@
 
 import { printable } from '../../base/escape.ts'
 import type { Command } from 'commander'
-import { checkIds } from '../filter.ts'
+import { checkIds } from '../cli/filter.ts'
 import { CommandError, type Context } from '../context.ts'
-import { command, type Act } from '../program.ts'
-import { openContent } from '../reach.ts'
+import { command, type Act } from '../cli/program.ts'
+import { openContent } from '../control/reach.ts'
 
 export function addContent(queue: Command, act: Act): void {
   command(

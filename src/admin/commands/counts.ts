@@ -6,11 +6,11 @@ import { GROUPS } from '../../queue/port/reader.ts'
 import type { Count, GroupBy } from '../../queue/port/reader.ts'
 import { isEnd, STATES } from '../../mail/outcome.ts'
 import { CommandError, type Context } from '../context.ts'
-import { optionOf, readCount, readText } from '../options.ts'
-import { jsonLine } from '../plain.ts'
-import { command, type Act } from '../program.ts'
-import { openReader } from '../reach.ts'
-import { formatTable, type Column } from '../table.ts'
+import { optionOf, readCount, readText } from '../cli/options.ts'
+import { jsonLine } from '../story/plain.ts'
+import { command, type Act } from '../cli/program.ts'
+import { openReader } from '../control/reach.ts'
+import { formatTable, type Column } from '../cli/table.ts'
 
 export function addCounts(queue: Command, act: Act): void {
   command(queue, 'counts', 'How many recipients wait', 'queue counts --by domain --age')

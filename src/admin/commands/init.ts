@@ -3,9 +3,9 @@
 import { resolve } from 'node:path'
 import { printable } from '../../base/escape.ts'
 import { CommandError, type Context } from '../context.ts'
-import { shortest } from '../own-config.ts'
-import { jsonLine } from '../plain.ts'
-import { command, type Group } from '../program.ts'
+import { shortest } from '../cli/own-config.ts'
+import { jsonLine } from '../story/plain.ts'
+import { command, type Group } from '../cli/program.ts'
 
 export const initCommands: Group = (program, act) => {
   command(

@@ -17,10 +17,10 @@ import {
   zoneLine,
   type KeyKind,
   type KeyMatch,
-} from '../keys.ts'
-import { ownConfig, shortest } from '../own-config.ts'
-import { jsonLine } from '../plain.ts'
-import { command, type Act } from '../program.ts'
+} from '../cli/dkim-keys.ts'
+import { ownConfig, shortest } from '../cli/own-config.ts'
+import { jsonLine } from '../story/plain.ts'
+import { command, type Act } from '../cli/program.ts'
 
 export function addKeys(key: Command, act: Act): void {
   command(

@@ -5,9 +5,9 @@ import type { Command } from 'commander'
 import { closest } from '../../base/closest.ts'
 import type { FileManual, ManualRow } from '../../policy/manual.ts'
 import { CommandError, type Context } from '../context.ts'
-import { jsonLine } from '../plain.ts'
-import { command, type Act } from '../program.ts'
-import { wrap } from '../wrap.ts'
+import { jsonLine } from '../story/plain.ts'
+import { command, type Act } from '../cli/program.ts'
+import { wrap } from '../cli/wrap.ts'
 
 export function addManual(policy: Command, act: Act): void {
   command(

@@ -3,8 +3,8 @@
 import type { Command } from 'commander'
 import { printable } from '../../base/escape.ts'
 import type { Context } from '../context.ts'
-import { jsonLine } from '../plain.ts'
-import { command, type Act } from '../program.ts'
+import { jsonLine } from '../story/plain.ts'
+import { command, type Act } from '../cli/program.ts'
 
 export function addPolicy(policy: Command, act: Act): void {
   command(

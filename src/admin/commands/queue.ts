@@ -13,16 +13,16 @@ import {
   givenFilters,
   WAITING,
   type FilterOptions,
-} from '../filter.ts'
-import { holdsOn, optionOf } from '../holds.ts'
-import { formatEntries, jsonEntries, suspensionsByLane } from '../listing.ts'
-import { optionOf as option, readCount } from '../options.ts'
-import { jsonLine } from '../plain.ts'
-import { command, type Act } from '../program.ts'
-import { openReader } from '../reach.ts'
-import { formatTable } from '../table.ts'
-import { isoSeconds, relative } from '../times.ts'
-import { wrap } from '../wrap.ts'
+} from '../cli/filter.ts'
+import { holdsOn, optionOf } from '../story/holds.ts'
+import { formatEntries, jsonEntries, suspensionsByLane } from '../cli/listing.ts'
+import { optionOf as option, readCount } from '../cli/options.ts'
+import { jsonLine } from '../story/plain.ts'
+import { command, type Act } from '../cli/program.ts'
+import { openReader } from '../control/reach.ts'
+import { formatTable } from '../cli/table.ts'
+import { isoSeconds, relative } from '../story/times.ts'
+import { wrap } from '../cli/wrap.ts'
 
 const PAGE = 500
 
@@ -114,7 +114,7 @@ async function showMessage(
   options: { json?: true },
 ): Promise<number> {
   await using reader = await openReader(context)
-  const { notFound, traceOf } = await import('../lookup.ts')
+  const { notFound, traceOf } = await import('../query/lookup.ts')
   const trace = await traceOf(reader, id)
   if (trace === undefined) throw notFound(id)
   const accepted = trace.facts.find((fact) => fact.kind === 'accepted')
@@ -138,7 +138,7 @@ async function describeEnvelope(
   accepted: Extract<Fact, { kind: 'accepted' }>,
   now: number,
 ): Promise<string[]> {
-  const { describeSubmitter } = await import('../explain.ts')
+  const { describeSubmitter } = await import('../story/story.ts')
   const { envelope, deliveries } = accepted
   const lines = [
     ['accepted', `${isoSeconds(accepted.at)} (${relative(accepted.at, now)})`],

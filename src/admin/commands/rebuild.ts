@@ -5,8 +5,8 @@ import { printable } from '../../base/escape.ts'
 import type { BucketAddress } from '../../queue/bullmq/s3/address.ts'
 import type { Rebuilt } from '../../queue/bullmq/rebuild.ts'
 import { CommandError, type Context, type RedisPlace } from '../context.ts'
-import { jsonLine } from '../plain.ts'
-import { command, type Act } from '../program.ts'
+import { jsonLine } from '../story/plain.ts'
+import { command, type Act } from '../cli/program.ts'
 
 /** Between two lines that say how far it is, in milliseconds. */
 const EVERY = 2000

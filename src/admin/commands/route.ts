@@ -6,8 +6,8 @@ import { formatDuration } from '../../base/units.ts'
 import { formatAddress, parseAddress, type Address } from '../../mail/address.ts'
 import type { Hop } from '../../mail/path.ts'
 import { CommandError, type Context } from '../context.ts'
-import { jsonLine } from '../plain.ts'
-import { command, type Act } from '../program.ts'
+import { jsonLine } from '../story/plain.ts'
+import { command, type Act } from '../cli/program.ts'
 
 export function addRoute(policy: Command, act: Act): void {
   command(

@@ -9,14 +9,14 @@ import { isEnd } from '../../mail/outcome.ts'
 import type { ProcessEntry, QueueControl } from '../../queue/port/control.ts'
 import type { Trace } from '../../queue/port/reader.ts'
 import type { MessageId } from '../../queue/port/types.ts'
-import { askSecret, readInput } from '../ask.ts'
+import { askSecret, readInput } from '../cli/ask.ts'
 import { CommandError, type Context } from '../context.ts'
-import type { Login, Server } from '../conversation.ts'
-import { explainNow, onTerminal, Story } from '../explain.ts'
-import { optionOf, readText, readTime } from '../options.ts'
-import { jsonFact, jsonNow } from '../plain.ts'
-import { command, type Act } from '../program.ts'
-import { openRelay } from '../reach.ts'
+import type { Login, Server } from '../cli/conversation.ts'
+import { explainNow, onTerminal, Story } from '../story/story.ts'
+import { optionOf, readText, readTime } from '../cli/options.ts'
+import { jsonFact, jsonNow } from '../story/plain.ts'
+import { command, type Act } from '../cli/program.ts'
+import { openRelay } from '../control/reach.ts'
 
 interface SendOptions {
   readonly from?: string
@@ -53,7 +53,7 @@ async function send(context: Context, to: string[], options: SendOptions): Promi
   const login = await loginOf(context, options)
   const server = serverOf(listeners, login)
   const content = compose(from, recipients, options, context.clock.now(), hostname)
-  const { handIn } = await import('../conversation.ts')
+  const { handIn } = await import('../cli/conversation.ts')
   const reply = await handIn(server, { from, to: recipients, content }, login)
   const id = /queued as ([\w.-]+)/.exec(reply)?.[1] as MessageId | undefined
   if (id === undefined) throw new CommandError(`The relay took it, but said no id: "${reply}"`)

@@ -2,11 +2,11 @@
 
 import { printable } from '../../base/escape.ts'
 import { withoutSecrets } from '../../base/mask.ts'
-import { command, type Group } from '../program.ts'
+import { command, type Group } from '../cli/program.ts'
 import { PolicyError } from '../../policy/findings.ts'
 import { CommandError, type Context, type ManualRow } from '../context.ts'
-import { jsonLine } from '../plain.ts'
-import { wrap } from '../wrap.ts'
+import { jsonLine } from '../story/plain.ts'
+import { wrap } from '../cli/wrap.ts'
 
 export const settingsCommands: Group = (program, act) => {
   program

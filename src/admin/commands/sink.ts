@@ -9,11 +9,11 @@ import { printable } from '../../base/escape.ts'
 import { makeFolder } from '../../base/folder.ts'
 import { formatSize } from '../../base/units.ts'
 import type { Context } from '../context.ts'
-import { optionOf, readTime } from '../options.ts'
-import { jsonLine } from '../plain.ts'
-import { command, type Act } from '../program.ts'
+import { optionOf, readTime } from '../cli/options.ts'
+import { jsonLine } from '../story/plain.ts'
+import { command, type Act } from '../cli/program.ts'
 import type { SinkEvent } from '../../sink/world.ts'
-import { isoSeconds } from '../times.ts'
+import { isoSeconds } from '../story/times.ts'
 
 interface SinkCommandOptions {
   readonly listen: { readonly host: string; readonly port: number }

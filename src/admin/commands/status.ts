@@ -7,12 +7,12 @@ import { formatSize } from '../../base/units.ts'
 import type { EngineStatus, ProcessEntry } from '../../queue/port/control.ts'
 import type { Oldest, QueueReader, Suspension } from '../../queue/port/reader.ts'
 import type { Context } from '../context.ts'
-import { jsonLine } from '../plain.ts'
-import { command, type Act } from '../program.ts'
-import { openEither, openRelay } from '../reach.ts'
-import { formatTable } from '../table.ts'
-import { age, both, relative } from '../times.ts'
-import { wrap } from '../wrap.ts'
+import { jsonLine } from '../story/plain.ts'
+import { command, type Act } from '../cli/program.ts'
+import { openEither, openRelay } from '../control/reach.ts'
+import { formatTable } from '../cli/table.ts'
+import { age, both, relative } from '../story/times.ts'
+import { wrap } from '../cli/wrap.ts'
 
 export function statusCommands(program: Command, act: Act): void {
   command(

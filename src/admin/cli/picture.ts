@@ -2,11 +2,11 @@
 // what decides, and how to send a first message.
 
 import { relative } from 'node:path'
-import { IS_CHECKOUT } from '../base/package.ts'
-import type { Policy } from '../policy/policy.ts'
-import type { EngineStatus, Role } from '../queue/port/control.ts'
-import type { StandingHold } from '../queue/port/reader.ts'
-import { effectOf } from './holds.ts'
+import { IS_CHECKOUT } from '../../base/package.ts'
+import type { Policy } from '../../policy/policy.ts'
+import type { EngineStatus, Role } from '../../queue/port/control.ts'
+import type { StandingHold } from '../../queue/port/reader.ts'
+import { effectOf } from '../story/holds.ts'
 import { wrap } from './wrap.ts'
 
 /** What the relay says of itself. */

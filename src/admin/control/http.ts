@@ -4,7 +4,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { bindError } from '../base/bind.ts'
+import { bindError } from '../../base/bind.ts'
 
 export interface AdminOptions {
   readonly host: string

@@ -1,7 +1,7 @@
 // Tables for people: aligned columns, and no line longer than the terminal. Everything in a
 // cell is escaped, for most of it was written by strangers.
 
-import { printable } from '../base/escape.ts'
+import { printable } from '../../base/escape.ts'
 
 export interface Column {
   readonly title: string

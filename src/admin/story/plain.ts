@@ -1,9 +1,9 @@
 // Values as programs read them: times in ISO 8601, addresses as text, one JSON object a line.
 
-import { safeJson } from '../base/escape.ts'
-import type { Fact } from '../queue/port/history.ts'
-import type { Entry } from '../queue/port/reader.ts'
-import type { MessageId } from '../queue/port/types.ts'
+import { safeJson } from '../../base/escape.ts'
+import type { Fact } from '../../queue/port/history.ts'
+import type { Entry } from '../../queue/port/reader.ts'
+import type { MessageId } from '../../queue/port/types.ts'
 import { iso } from './times.ts'
 
 const TIMES = new Set([

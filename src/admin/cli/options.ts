@@ -2,7 +2,7 @@
 // a default as a person would write it.
 
 import { InvalidArgumentError, Option } from 'commander'
-import { parseDuration } from '../base/units.ts'
+import { parseDuration } from '../../base/units.ts'
 
 /** An option that is `read(fallback)` when it is not given. */
 export function optionOf(

@@ -1,19 +1,19 @@
 // The facts of a message as sentences: what happened, in order, with replies word for word, and
 // for each recipient why it waits and until when.
 
-import { printable } from '../base/escape.ts'
-import { formatSize } from '../base/units.ts'
-import { formatAddress } from '../mail/address.ts'
-import type { Submitter } from '../mail/envelope.ts'
-import type { AttemptFact } from '../mail/event.ts'
-import type { NoticeFate, Outcome } from '../mail/outcome.ts'
-import { sentenceOf } from '../mail/status.ts'
-import type { Fact } from '../queue/port/history.ts'
-import type { RecipientResult } from '../queue/port/outflow.ts'
-import type { Entry, Trace } from '../queue/port/reader.ts'
+import { printable } from '../../base/escape.ts'
+import { formatSize } from '../../base/units.ts'
+import { formatAddress } from '../../mail/address.ts'
+import type { Submitter } from '../../mail/envelope.ts'
+import type { AttemptFact } from '../../mail/event.ts'
+import type { NoticeFate, Outcome } from '../../mail/outcome.ts'
+import { sentenceOf } from '../../mail/status.ts'
+import type { Fact } from '../../queue/port/history.ts'
+import type { RecipientResult } from '../../queue/port/outflow.ts'
+import type { Entry, Trace } from '../../queue/port/reader.ts'
 import { byWhom, describeHeld } from './holds.ts'
 import { both, iso, isoSeconds, relative } from './times.ts'
-import { wrap } from './wrap.ts'
+import { wrap } from '../cli/wrap.ts'
 
 type Accepted = Extract<Fact, { kind: 'accepted' }>
 type Settled = Extract<Fact, { kind: 'settled' }>

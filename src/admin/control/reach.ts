@@ -3,11 +3,11 @@
 
 import { existsSync, statSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
-import type { QueueControl } from '../queue/port/control.ts'
-import type { ContentReader, QueueReader } from '../queue/port/reader.ts'
-import type { Refused } from '../events/refused-mail.ts'
+import type { QueueControl } from '../../queue/port/control.ts'
+import type { ContentReader, QueueReader } from '../../queue/port/reader.ts'
+import type { Refused } from '../../events/refused-mail.ts'
 import type { RelayControl } from './remote.ts'
-import { CommandError, type Context, type RedisPlace } from './context.ts'
+import { CommandError, type Context, type RedisPlace } from '../context.ts'
 
 /** For reading: the running relay when there is one, else the store. */
 export async function openReader(context: Context): Promise<QueueReader> {
@@ -26,7 +26,7 @@ export async function openReader(context: Context): Promise<QueueReader> {
 async function openStore(data: string): Promise<QueueReader & ContentReader> {
   try {
     // Most commands never need the engine.
-    const { openSqliteReader } = await import('../queue/sqlite/read/reader.ts')
+    const { openSqliteReader } = await import('../../queue/sqlite/read/reader.ts')
     return await openSqliteReader(data)
   } catch (error) {
     throw new CommandError(
@@ -93,7 +93,7 @@ export async function openSteering(context: Context): Promise<QueueControl> {
   const remote = await openSocket(data)
   if (remote !== undefined) return remote
   checkStore(data)
-  const { openSqliteQueue } = await import('../queue/sqlite/queue.ts')
+  const { openSqliteQueue } = await import('../../queue/sqlite/queue.ts')
   // What history is forgotten is the relay's to say.
   const history = { historyAge: Number.MAX_SAFE_INTEGER, historySize: Number.MAX_SAFE_INTEGER }
   return openSqliteQueue({ folder: data, clock: context.clock, ...history, diskReserve: 0 })
@@ -115,7 +115,7 @@ export async function openStill(context: Context): Promise<Still> {
   if (remote !== undefined) opened.use(await opened.use(remote).keepContent!())
   else {
     checkStore(folder)
-    const { lockFolder } = await import('../queue/sqlite/write/lock.ts')
+    const { lockFolder } = await import('../../queue/sqlite/write/lock.ts')
     opened.use(lockFolder(folder, context.clock.now()))
   }
   const owned = opened.move()
@@ -141,7 +141,7 @@ async function openSocket(folder: string): Promise<RelayControl | undefined> {
 
 async function openRedis(redis: RedisPlace): Promise<QueueControl & ContentReader> {
   try {
-    const { openBullmqRemote } = await import('../queue/bullmq/remote.ts')
+    const { openBullmqRemote } = await import('../../queue/bullmq/remote.ts')
     return await openBullmqRemote(redis)
   } catch (error) {
     throw new CommandError((error as Error).message, 1, { cause: error })

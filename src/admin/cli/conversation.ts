@@ -4,7 +4,7 @@
 import { once } from 'node:events'
 import { connect as connectPlain, type Socket } from 'node:net'
 import { connect as connectTls, TLSSocket } from 'node:tls'
-import { CommandError } from './context.ts'
+import { CommandError } from '../context.ts'
 
 const PATIENCE = 60_000
 const REPLY_LIMIT = 64 * 1024

@@ -2,10 +2,10 @@
 // that they mean.
 
 import { InvalidArgumentError, type Command } from 'commander'
-import { formatAddress, parseAddress, parseDomain } from '../mail/address.ts'
-import { STATES, type State } from '../mail/outcome.ts'
-import type { Filter } from '../queue/port/reader.ts'
-import { CommandError } from './context.ts'
+import { formatAddress, parseAddress, parseDomain } from '../../mail/address.ts'
+import { STATES, type State } from '../../mail/outcome.ts'
+import type { Filter } from '../../queue/port/reader.ts'
+import { CommandError } from '../context.ts'
 import { collect, readCount, readTime } from './options.ts'
 
 export interface FilterOptions {

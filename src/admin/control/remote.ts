@@ -3,8 +3,8 @@
 
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import type { Refused } from '../events/refused-mail.ts'
-import type { QueueControl } from '../queue/port/control.ts'
+import type { Refused } from '../../events/refused-mail.ts'
+import type { QueueControl } from '../../queue/port/control.ts'
 import { socketPath } from './socket.ts'
 import { ANSWER_LIMIT, readLines, type Answer } from './wire.ts'
 

@@ -1,9 +1,9 @@
 // From what an operator has in hand (an id, a delivery, an address) to messages.
 
-import type { Filter, QueueReader, Trace } from '../queue/port/reader.ts'
-import type { MessageId } from '../queue/port/types.ts'
-import { CommandError } from './context.ts'
-import { checkIds } from './filter.ts'
+import type { Filter, QueueReader, Trace } from '../../queue/port/reader.ts'
+import type { MessageId } from '../../queue/port/types.ts'
+import { CommandError } from '../context.ts'
+import { checkIds } from '../cli/filter.ts'
 
 /** By message id, or by a delivery's `messageId-n`. */
 export async function traceOf(reader: QueueReader, id: string): Promise<Trace | undefined> {

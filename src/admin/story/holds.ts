@@ -1,7 +1,7 @@
 // Holds in words: what each lies on, who placed it and why, and the command that ends it.
 
-import type { Entry, StandingHold } from '../queue/port/reader.ts'
-import type { OperatorAct } from '../queue/port/types.ts'
+import type { Entry, StandingHold } from '../../queue/port/reader.ts'
+import type { OperatorAct } from '../../queue/port/types.ts'
 
 type Scope = StandingHold['scope']
 

@@ -2,8 +2,8 @@
 // cannot do it says in one sentence on standard error, with what to do next.
 
 import { Command, CommanderError } from 'commander'
-import { printable } from '../base/escape.ts'
-import { CommandError, type Context } from './context.ts'
+import { printable } from '../../base/escape.ts'
+import { CommandError, type Context } from '../context.ts'
 
 /** Adds a group of commands to the program. */
 export type Group = (program: Command, act: Act) => void

@@ -6,8 +6,8 @@ import { existsSync } from 'node:fs'
 import { chown, open, readdir, readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import { makeFolder } from '../base/folder.ts'
-import type { SigningKey } from '../policy/policy.ts'
+import { makeFolder } from '../../base/folder.ts'
+import type { SigningKey } from '../../policy/policy.ts'
 
 const generate = promisify(generateKeyPair)
 

@@ -1,6 +1,6 @@
 // Times as people and programs read them.
 
-import { formatDuration } from '../base/units.ts'
+import { formatDuration } from '../../base/units.ts'
 
 export function iso(at: number): string {
   return new Date(at).toISOString()

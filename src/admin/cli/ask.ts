@@ -1,7 +1,7 @@
 // Questions to the person at the terminal.
 
 import { Writable } from 'node:stream'
-import { CommandError, type Context } from './context.ts'
+import { CommandError, type Context } from '../context.ts'
 
 /** Only `y` and `yes` are yes. */
 export async function confirm(context: Context, question: string): Promise<boolean> {

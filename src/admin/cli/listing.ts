@@ -1,12 +1,12 @@
 // Recipients as a list, for people or programs. A recipient whose lane is suspended shows when
 // that ends and why, for its own next time would tell only half.
 
-import type { Entry, QueueReader, Suspension } from '../queue/port/reader.ts'
-import type { Context } from './context.ts'
-import { byWhom, nameOf } from './holds.ts'
-import { jsonLine, plainEntry } from './plain.ts'
+import type { Entry, QueueReader, Suspension } from '../../queue/port/reader.ts'
+import type { Context } from '../context.ts'
+import { byWhom, nameOf } from '../story/holds.ts'
+import { jsonLine, plainEntry } from '../story/plain.ts'
 import { formatTable, type Column } from './table.ts'
-import { age, roughly } from './times.ts'
+import { age, roughly } from '../story/times.ts'
 
 export type Suspensions = ReadonlyMap<string, Suspension>
 
