@@ -16,7 +16,10 @@ const { rolldown } = await import('rolldown').catch((cause: unknown) => {
 
 /** What commands share that ask a relay and print its answer: one file, that would be ten. */
 const COMMON =
-  /\/src\/admin\/(filter|holds|lookup|options|plain|reach|remote|socket|table|times|wire|wrap)\.ts$/
+  /\/src\/admin\/(query\/\w+|story\/(holds|plain|times)|control\/(reach|remote|socket|wire)|cli\/(options|table|wrap))\.ts$/
+
+/** What tells the story of a message, and writes it on a terminal: one file as well. */
+const STORY = /\/src\/admin\/(story|cli)\/story\.ts$/
 
 /**
  * Commander can start programs, and ours has none: what that takes is loaded when it is asked for. An
@@ -61,7 +64,10 @@ const built = await bundle.write({
   chunkFileNames: '[name].cjs',
   comments: false,
   codeSplitting: {
-    groups: [{ name: 'common', test: COMMON, includeDependenciesRecursively: false }],
+    groups: [
+      { name: 'common', test: COMMON, includeDependenciesRecursively: false },
+      { name: 'story', test: STORY, includeDependenciesRecursively: false },
+    ],
   },
 })
 for (const thread of ['worker.cjs', 'reader-thread.cjs'])

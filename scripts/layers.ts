@@ -60,6 +60,7 @@ const ROOMS: Record<string, readonly string[]> = {
     'content.ts',
   ],
   listen: ['words', 'door', 'parts.ts', 'dialogue', 'session', 'certificate.ts', 'listener.ts'],
+  admin: ['context.ts', 'story', 'query', 'control', 'cli', 'commands', 'commands.ts'],
   delivery: [
     'connection.ts',
     'settle',

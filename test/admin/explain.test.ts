@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { explain } from '../../src/admin/story/story.ts'
+import { explain } from '../../src/admin/cli/story.ts'
 import { parseAddress } from '../../src/mail/address.ts'
 import type { Destination } from '../../src/mail/destination.ts'
 import type { Outcome } from '../../src/mail/outcome.ts'

@@ -2,7 +2,13 @@ import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { matchRecords, newKey, publicPart, recordText, zoneLine } from '../../src/admin/cli/dkim-keys.ts'
+import {
+  matchRecords,
+  newKey,
+  publicPart,
+  recordText,
+  zoneLine,
+} from '../../src/admin/cli/dkim-keys.ts'
 import { startDns } from '../peers/dns.ts'
 import { waypost } from './run.ts'
 

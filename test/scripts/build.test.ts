@@ -52,7 +52,7 @@ const CASES: [words: string, code: number, files: string[]][] = [
   [
     'trace 0am6e1h6800',
     1,
-    ['cli', 'common', 'explain', 'outcome', 'rolldown-runtime', 'status', 'trace'],
+    ['cli', 'common', 'outcome', 'rolldown-runtime', 'status', 'story', 'trace'],
   ],
 ]
 for (const [words, code, files] of CASES) {

@@ -1,8 +1,8 @@
-// Options with a default, and the readers of their values that several commands share. Help shows
-// a default as a person would write it.
+// Options of commands: those that mail is sought by, and those with a default, which help shows as a
+// person would write it.
 
-import { InvalidArgumentError, Option } from 'commander'
-import { parseDuration } from '../../base/units.ts'
+import { InvalidArgumentError, Option, type Command } from 'commander'
+import { QueryError, TERMS } from '../query/terms.ts'
 
 /** An option that is `read(fallback)` when it is not given. */
 export function optionOf(
@@ -11,27 +11,30 @@ export function optionOf(
   read: (text: string) => unknown,
   fallback: string,
 ): Option {
-  return new Option(flags, says).argParser(read).default(read(fallback), fallback)
+  return new Option(flags, says).argParser(told(read)).default(read(fallback), fallback)
 }
 
-export function readCount(text: string): number {
-  if (!/^[1-9]\d{0,8}$/.test(text))
-    throw new InvalidArgumentError('Write a whole number from 1 on.')
-  return Number(text)
-}
-
-/** Milliseconds. */
-export function readTime(text: string): number {
-  const time = parseDuration(text)
-  if (time === undefined) throw new InvalidArgumentError('Write a duration such as 30m, 2h or 5d.')
-  return time
-}
-
-export function readText(text: string): string {
-  return text
+/** One option for each term of a query. */
+export function addFilters(command: Command): Command {
+  for (const { word, value, says, read } of TERMS)
+    command.option(`--${word} ${value}`, says, told(read))
+  return command
 }
 
 /** For options that may be given again. */
 export function collect(text: string, before: readonly string[] = []): readonly string[] {
   return [...before, text]
+}
+
+/** Commander says which option it was that could not be read. */
+function told<Given extends unknown[], Value>(
+  read: (...given: Given) => Value,
+): (...given: Given) => Value {
+  return (...given) => {
+    try {
+      return read(...given)
+    } catch (error) {
+      throw error instanceof QueryError ? new InvalidArgumentError(error.message) : error
+    }
+  }
 }

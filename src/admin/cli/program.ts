@@ -66,5 +66,5 @@ function failure(error: unknown, context: Context): number {
   if (!(error instanceof Error)) throw error
   for (const line of error.message.split('\n')) context.complain(`waypost: ${printable(line)}\n`)
   if (error instanceof CommandError) return error.code
-  return error.name === 'SettingsError' ? 2 : 1
+  return ['SettingsError', 'QueryError'].includes(error.name) ? 2 : 1
 }

@@ -2,7 +2,7 @@
 
 import { printable } from '../../base/escape.ts'
 import type { Command } from 'commander'
-import { checkIds } from '../cli/filter.ts'
+import { checkIds } from '../query/terms.ts'
 import { CommandError, type Context } from '../context.ts'
 import { command, type Act } from '../cli/program.ts'
 import { openContent } from '../control/reach.ts'

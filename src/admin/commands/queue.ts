@@ -6,17 +6,10 @@ import type { Command } from 'commander'
 import type { Fact } from '../../queue/port/history.ts'
 import type { Filter, QueueReader } from '../../queue/port/reader.ts'
 import type { Context } from '../context.ts'
-import {
-  addFilters,
-  checkIds,
-  filterOf,
-  givenFilters,
-  WAITING,
-  type FilterOptions,
-} from '../cli/filter.ts'
+import { checkIds, filterOf, givenTerms, readCount, type Query, WAITING } from '../query/terms.ts'
 import { holdsOn, optionOf } from '../story/holds.ts'
 import { formatEntries, jsonEntries, suspensionsByLane } from '../cli/listing.ts'
-import { optionOf as option, readCount } from '../cli/options.ts'
+import { addFilters, optionOf as option } from '../cli/options.ts'
 import { jsonLine } from '../story/plain.ts'
 import { command, type Act } from '../cli/program.ts'
 import { openReader } from '../control/reach.ts'
@@ -52,7 +45,7 @@ export function addHolds(queue: Command, act: Act): void {
   )
 }
 
-interface ListOptions extends FilterOptions {
+interface ListOptions extends Query {
   readonly limit: number
   readonly all?: true
   readonly json?: true
@@ -65,7 +58,7 @@ async function listEntries(context: Context, options: ListOptions): Promise<numb
   const limit = options.all === true ? Number.POSITIVE_INFINITY : options.limit
   const printed = await printPages(context, reader, filter, limit, options.json === true)
   // An empty queue is an answer; a filter that nothing fits has found nothing.
-  const sought = givenFilters(options).length > 0
+  const sought = givenTerms(options).length > 0
   if (printed.count === 0 && options.json !== true)
     context.complain(
       sought ? 'Nothing fits; what has ended is listed with --state\n' : 'Nothing waits\n',

@@ -12,8 +12,10 @@ import type { MessageId } from '../../queue/port/types.ts'
 import { askSecret, readInput } from '../cli/ask.ts'
 import { CommandError, type Context } from '../context.ts'
 import type { Login, Server } from '../cli/conversation.ts'
-import { explainNow, onTerminal, Story } from '../story/story.ts'
-import { optionOf, readText, readTime } from '../cli/options.ts'
+import { factLines, standingLines } from '../cli/story.ts'
+import { standings, Story } from '../story/story.ts'
+import { optionOf } from '../cli/options.ts'
+import { readText, readTime } from '../query/terms.ts'
 import { jsonFact, jsonNow } from '../story/plain.ts'
 import { command, type Act } from '../cli/program.ts'
 import { openRelay } from '../control/reach.ts'
@@ -84,7 +86,7 @@ async function follow(
       context.print(
         options.json === true
           ? jsonFact(id, fact)
-          : onTerminal(story.tell(fact), context.columns)
+          : factLines(story.tell(fact), context.columns)
               .map((line) => line + '\n')
               .join(''),
       )
@@ -101,8 +103,8 @@ function tellEnd(context: Context, trace: Trace, { json }: SendOptions): void {
     return
   }
   context.print('\n')
-  for (const line of onTerminal(explainNow(trace, context.clock.now()), context.columns))
-    context.print(line + '\n')
+  for (const standing of standings(trace, context.clock.now()))
+    for (const line of standingLines(standing, context.columns)) context.print(line + '\n')
   if (trace.entries.some(({ state }) => !isEnd(state)))
     context.print(
       `Go on with \`waypost trace ${trace.id}\`, or try at once with \`waypost queue retry ${trace.id}\`\n`,

@@ -9,7 +9,8 @@ import type { Filter, StandingHold } from '../../queue/port/reader.ts'
 import type { Act as QueueAct } from '../../queue/port/types.ts'
 import { confirm } from '../cli/ask.ts'
 import { CommandError, type Context } from '../context.ts'
-import { addFilters, checkIds, filterOf, givenFilters, type FilterOptions } from '../cli/filter.ts'
+import { addFilters } from '../cli/options.ts'
+import { checkIds, filterOf, givenTerms, type Query } from '../query/terms.ts'
 import { describeHold, nameOf, releaseOf } from '../story/holds.ts'
 import { jsonLine } from '../story/plain.ts'
 import { command, type Act } from '../cli/program.ts'
@@ -64,7 +65,7 @@ const STEERING: Readonly<Record<QueueAct, Steering>> = {
   },
 }
 
-interface SteerOptions extends FilterOptions {
+interface SteerOptions extends Query {
   readonly all?: true
   readonly yes?: true
   readonly reason?: string
@@ -94,7 +95,7 @@ async function steer(
   const options = all.length === 0 ? given : { ...given, id: all }
   const by = { who: context.who, why: reasonOf(act, options) }
   const scope = standingScope(options)
-  if (scope === undefined && givenFilters(options).length === 0)
+  if (scope === undefined && givenTerms(options).length === 0)
     throw new CommandError(`Say which: ids, filters such as --domain far.example, or --all`, 2)
   await using relay = await openSteering(context)
   const filter = filterOf(options, context.clock.now(), STEERING[act].states)
@@ -127,7 +128,7 @@ function reasonOf(act: QueueAct, { reason }: SteerOptions): string {
 
 /** Exactly one of destination, queue and all, and nothing else: what a standing hold can name. */
 function standingScope(options: SteerOptions): Scope | undefined {
-  const [first, ...others] = givenFilters(options)
+  const [first, ...others] = givenTerms(options).map(({ name }) => name)
   if (others.length > 0) return undefined
   if (first === undefined) return options.all === true ? { kind: 'all' } : undefined
   if (options.all === true) return undefined
@@ -146,7 +147,7 @@ async function mayAct(
   options: SteerOptions,
   standing: Scope | undefined,
 ): Promise<boolean> {
-  const isBulk = givenFilters(options).some((name) => name !== 'id') || options.all === true
+  const isBulk = givenTerms(options).some(({ name }) => name !== 'id') || options.all === true
   if (!isBulk || options.yes === true) return true
   const { count, more } = await countFitting(relay, filter)
   if (count === 0 && standing === undefined) {

@@ -3,7 +3,7 @@
 import type { Filter, QueueReader, Trace } from '../../queue/port/reader.ts'
 import type { MessageId } from '../../queue/port/types.ts'
 import { CommandError } from '../context.ts'
-import { checkIds } from '../cli/filter.ts'
+import { checkIds } from './terms.ts'
 
 /** By message id, or by a delivery's `messageId-n`. */
 export async function traceOf(reader: QueueReader, id: string): Promise<Trace | undefined> {

@@ -1,7 +1,7 @@
 // The facts of a message as sentences: what happened, in order, with replies word for word, and
-// for each recipient why it waits and until when.
+// for each recipient why it waits and until when. Where they are read, a terminal or a page, is
+// not asked here: strangers' words in them are not yet made safe.
 
-import { printable } from '../../base/escape.ts'
 import { formatSize } from '../../base/units.ts'
 import { formatAddress } from '../../mail/address.ts'
 import type { Submitter } from '../../mail/envelope.ts'
@@ -12,22 +12,23 @@ import type { Fact } from '../../queue/port/history.ts'
 import type { RecipientResult } from '../../queue/port/outflow.ts'
 import type { Entry, Trace } from '../../queue/port/reader.ts'
 import { byWhom, describeHeld } from './holds.ts'
-import { both, iso, isoSeconds, relative } from './times.ts'
-import { wrap } from '../cli/wrap.ts'
+import { both, isoSeconds, relative } from './times.ts'
 
 type Accepted = Extract<Fact, { kind: 'accepted' }>
 type Settled = Extract<Fact, { kind: 'settled' }>
 
-/** Everything that is known of a message, as lines that are safe on a terminal of this width. */
-export function explain(trace: Trace, now: number, width?: number): string[] {
-  const story = new Story(trace)
-  const facts = trace.facts.flatMap((fact) => story.tell(fact))
-  return [...onTerminal(facts, width), '', ...onTerminal(explainNow(trace, now), width)]
+/** One fact in words: what it is called, and what there is to say of it. */
+export interface Told {
+  readonly at: number
+  readonly title: string
+  readonly texts: readonly string[]
 }
 
-/** Lines of a story or a state, made safe and broken where the terminal ends. */
-export function onTerminal(lines: readonly string[], width?: number): string[] {
-  return lines.flatMap((text) => wrap(printable(text), width, isFact(text) ? INDENT + 2 : 4))
+/** Where a recipient stands, and what stops it now. */
+export interface Standing {
+  readonly to: string
+  readonly text: string
+  readonly stops: readonly string[]
 }
 
 /** Tells facts one by one, as they come in; it remembers names of recipients and counts attempts. */
@@ -42,7 +43,7 @@ export class Story {
     this.#isOne = new Set(entries.map(({ delivery }) => delivery)).size === 1
   }
 
-  tell(fact: Fact): string[] {
+  tell(fact: Fact): Told {
     switch (fact.kind) {
       case 'accepted':
         return this.#accepted(fact)
@@ -50,16 +51,16 @@ export class Story {
         return this.#settled(fact)
       case 'interrupted':
         this.#attempts.set(fact.delivery, (this.#attempts.get(fact.delivery) ?? 0) + 1)
-        return line(fact.at, 'interrupted', [
+        return told(fact.at, 'interrupted', [
           `the relay stopped during an attempt${this.#of(fact.delivery)}; it may have arrived, and is tried again at the same host`,
         ])
       case 'restored':
-        return line(fact.at, 'restored', [
+        return told(fact.at, 'restored', [
           `by ${fact.who}, from the object store; attempts before this are not known any more`,
         ])
       case 'act': {
         const why = fact.why === '' ? '' : `: ${fact.why}`
-        return line(fact.at, fact.act, [`by ${fact.who}${this.#of(fact.delivery)}${why}`])
+        return told(fact.at, fact.act, [`by ${fact.who}${this.#of(fact.delivery)}${why}`])
       }
     }
   }
@@ -68,13 +69,13 @@ export class Story {
     return delivery === undefined || this.#isOne ? '' : ` of ${delivery}`
   }
 
-  #accepted({ at, envelope, deliveries }: Accepted): string[] {
+  #accepted({ at, envelope, deliveries }: Accepted): Told {
     for (const [n, { address }] of envelope.recipients.entries())
       this.#names.set(n, formatAddress(address))
     const { submitter } = envelope
     const sender = envelope.sender === undefined ? '<>' : formatAddress(envelope.sender)
     const way = describeSubmitter(submitter)
-    return line(at, 'accepted', [
+    return told(at, 'accepted', [
       `${formatSize(envelope.size)} from ${sender}`,
       way,
       ...deliveries.map(({ id, destination, queue, rule, recipients }) => {
@@ -84,7 +85,7 @@ export class Story {
     ])
   }
 
-  #settled(fact: Settled): string[] {
+  #settled(fact: Settled): Told {
     const { attempt, delivery, moveTo, notices } = fact
     const tried = attempt !== undefined && fact.results.some(wasTried)
     const number = (this.#attempts.get(delivery) ?? 0) + (tried ? 1 : 0)
@@ -92,7 +93,7 @@ export class Story {
     const title = tried ? `attempt ${number}` : titleOf(fact)
     const moved = moveTo === undefined ? [] : [`moves to ${moveTo.destination} (${moveTo.rule})`]
     const written = (notices ?? []).map((id) => `notice to the sender: message ${id}`)
-    return line(fact.at, title, [
+    return told(fact.at, title, [
       ...(attempt === undefined ? [] : describeAttempt(attempt, this.#isOne ? '' : `${delivery} `)),
       ...fact.results.flatMap((result) => {
         const told = describeResult(result)
@@ -207,11 +208,12 @@ function describeNotice(fate: NoticeFate): string {
 }
 
 /** What each recipient's state is now, and why it waits. */
-export function explainNow(trace: Trace, now: number): string[] {
-  return trace.entries.flatMap((entry) => [
-    `${entry.to}: ${describeState(entry, now)}`,
-    ...stopsOf(trace, entry, now),
-  ])
+export function standings(trace: Trace, now: number): Standing[] {
+  return trace.entries.map((entry) => ({
+    to: entry.to,
+    text: describeState(entry, now),
+    stops: stopsOf(trace, entry, now),
+  }))
 }
 
 function describeState(entry: Entry, now: number): string {
@@ -250,22 +252,13 @@ function stopsOf({ suspended, busy = [] }: Trace, entry: Entry, now: number): st
     .filter(({ lane, until }) => lane === destination && until > now)
     .map(
       ({ lane, site, until, reason }) =>
-        `    ${site ?? lane} is suspended until ${isoSeconds(until)} (${relative(until, now)}): ${reason}`,
+        `${site ?? lane} is suspended until ${isoSeconds(until)} (${relative(until, now)}): ${reason}`,
     )
   if (stops.length > 0 || next === undefined || next > now || !busy.includes(destination))
     return stops
-  return [`    all connections that the site of ${destination} may have are in use`]
+  return [`all connections that the site of ${destination} may have are in use`]
 }
 
-const INDENT = 26
-
-function isFact(text: string): boolean {
-  return text.startsWith(' '.repeat(INDENT)) || /^\d{4}-\d\d-\d\dT/.test(text)
-}
-
-// `2026-11-22T22:31:04.120Z  accepted   first` and the rest under it.
-function line(at: number, title: string, texts: readonly string[]): string[] {
-  const [first = '', ...rest] = texts
-  const head = `${iso(at)}  ${title.padEnd(11)} ${first}`.trimEnd()
-  return [head, ...rest.map((text) => ' '.repeat(INDENT) + text)]
+function told(at: number, title: string, texts: readonly string[]): Told {
+  return { at, title, texts }
 }
