@@ -11,6 +11,7 @@ import {
   reached,
   unmap,
 } from '../../src/base/network.ts'
+import { runs } from '../peers/chance.ts'
 
 const cases: [network: string, address: string, inside: boolean][] = [
   ['127.0.0.0/8', '127.1.2.3', true],
@@ -105,7 +106,7 @@ test('what is an address is what Node says is one', () => {
     fc.property(near, (text) => {
       expect(ipVersion(text)).toBe(isIP(text))
     }),
-    { numRuns: 2000 },
+    runs(2000),
   )
   for (const text of [
     'fe80::1%eth0',

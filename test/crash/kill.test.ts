@@ -1,17 +1,16 @@
 // SIGKILL at any moment loses nothing: what was answered with 250 arrives, bounces or is still
 // queued once the relay runs again, and arrives twice only where its final dot had been sent.
-// `WAYPOST_TEST_FULL=1` kills about ten times as often; `WAYPOST_TEST_SEED` repeats a run's chance.
+// `WAYPOST_TEST_FULL=1` kills about ten times as often.
 
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, describe, expect, test } from 'vitest'
 import { numbered, openTalk, type Talk } from '../peers/smtp-load.ts'
+import { FULL, SEED } from '../peers/chance.ts'
 import { until } from '../peers/process.ts'
 import {
   doubles,
-  FULL,
   kill,
   missing,
-  SEED,
   settled,
   standing,
   startWorld,
@@ -88,7 +87,7 @@ function reached(resolve: () => void): Promise<void> {
   return new Promise(() => {})
 }
 
-describe(`A relay that is killed (WAYPOST_TEST_SEED=${SEED})`, () => {
+describe('A relay that is killed', () => {
   afterAll(() => {
     console.log(`${sums.kills} kills, ${sums.accepted} accepted, ${sums.doubles} arrived twice`)
   })

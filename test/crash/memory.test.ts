@@ -1,10 +1,10 @@
 // Large content costs no memory: it streams from the client to disk and from disk to the next hop.
 
 import { expect, test } from 'vitest'
+import { FULL } from '../peers/chance.ts'
 import { startProcess, until, type RelayProcess } from '../peers/process.ts'
 import { numbered, openTalk, sendMail } from '../peers/smtp-load.ts'
 import { startTally } from '../peers/tally.ts'
-import { FULL } from './world.ts'
 
 const CONCURRENT = 20
 // In CI the disk is slow and shared; the promise is the same.

@@ -1,11 +1,11 @@
 // Two relays that share a Redis, a client that keeps each of them busy, and one next hop for all.
 
 import { expect } from 'vitest'
+import { chance, type Chance } from '../peers/chance.ts'
 import { startProcess, until, type RelayProcess } from '../peers/process.ts'
 import { startLoad, type Load } from '../peers/smtp-load.ts'
 import { startTally, type Tallied, type Tally } from '../peers/tally.ts'
 import {
-  chanceFrom,
   doubles,
   letterOf,
   missing,
@@ -14,7 +14,6 @@ import {
   unended,
   waiting,
   wasCutOff,
-  type Chance,
 } from './world.ts'
 
 /** Numbers of the second relay's clients begin here. */
@@ -64,7 +63,7 @@ export async function startPair(
     relays,
     loads,
     tally,
-    chance: chanceFrom(seed),
+    chance: chance(seed),
     blind: [],
     [Symbol.asyncDispose]: dispose,
   }

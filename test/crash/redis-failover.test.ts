@@ -3,15 +3,16 @@
 // `WAYPOST_TEST_FULL=1` kills one master after the other.
 
 import { expect, test } from 'vitest'
+import { FULL, SEED } from '../peers/chance.ts'
 import { until } from '../peers/process.ts'
 import { startWatched } from '../peers/sentinel.ts'
 import { moreDelivered, proveNothingLost, startPair } from './pair.ts'
-import { doubles, FULL, SEED } from './world.ts'
+import { doubles } from './world.ts'
 
 const KILLS = FULL ? 10 : 1
 
 test(
-  `a replica takes over under load and nothing is lost (WAYPOST_TEST_SEED=${SEED})`,
+  'a replica takes over under load and nothing is lost',
   { timeout: 120_000 * KILLS },
   async () => {
     await using watched = await startWatched()

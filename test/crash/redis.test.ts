@@ -1,14 +1,15 @@
 // Two relays that share a Redis, each of the three killed at any moment under load: what was answered
 // with 250 arrives or comes back, and arrives twice only where a relay was killed after its final dot.
-// `WAYPOST_TEST_FULL=1` kills ten times as often; `WAYPOST_TEST_SEED` repeats a run's chance.
+// `WAYPOST_TEST_FULL=1` kills ten times as often.
 
 import { setTimeout as wait } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
+import { FULL, SEED } from '../peers/chance.ts'
 import { until } from '../peers/patience.ts'
 import { startRedis, type RedisServer } from '../peers/redis.ts'
 import { startS3 } from '../peers/s3.ts'
 import { moreDelivered, proveNothingLost, startPair, type Pair } from './pair.ts'
-import { doubles, FULL, SEED } from './world.ts'
+import { doubles } from './world.ts'
 
 const KILLS = FULL ? 60 : 6
 /** Every so many times it is Redis; for one lease after that nothing is claimed. */
@@ -16,7 +17,7 @@ const EVERY = FULL ? 5 : 4
 /** Outcomes are written within so many milliseconds, unless Redis is away. */
 const SETTLING = 1000
 
-describe(`Relays that share a Redis (WAYPOST_TEST_SEED=${SEED})`, () => {
+describe('Relays that share a Redis', () => {
   test('killed at random, and Redis too, they lose nothing', { timeout: 1_800_000 }, async () => {
     await using redis = await startRedis()
     await using world = await startPair({ WAYPOST_REDIS: redis.url }, SEED)

@@ -2,12 +2,13 @@
 // one relay, and what was queued is there at once at the next start.
 
 import { describe, expect, test } from 'vitest'
+import { SEED } from '../peers/chance.ts'
 import { need } from '../peers/debian.ts'
 import { ON_REDIS } from '../peers/engine.ts'
 import { createProcess, run, startProcess, until } from '../peers/process.ts'
 import { numbered, openTalk, sendMail } from '../peers/smtp-load.ts'
 import { startTally } from '../peers/tally.ts'
-import { doubles, kill, missing, SEED, settled, standing, startWorld, waiting } from './world.ts'
+import { doubles, kill, missing, settled, standing, startWorld, waiting } from './world.ts'
 
 const wantSource = await need('postfix')
 

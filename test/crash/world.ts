@@ -4,26 +4,10 @@
 // The local part of a recipient says what the next hop does with it: `ok-…` is taken, `defer-…`
 // is put off once, `reject-…` is refused and so has to come back as a notice.
 
+import { chance, type Chance } from '../peers/chance.ts'
 import { startLoad, type Letter, type Load } from '../peers/smtp-load.ts'
 import { startProcess, until, type RelayProcess } from '../peers/process.ts'
 import { startTally, type Tallied, type Tally } from '../peers/tally.ts'
-
-export const FULL = process.env.WAYPOST_TEST_FULL === '1'
-/** Of all chance in this run. */
-export const SEED = Number(process.env.WAYPOST_TEST_SEED ?? Date.now() % 1_000_000_000)
-
-export type Chance = () => number
-
-/** Numbers from 0 to 1 that follow from the seed (mulberry32). */
-export function chanceFrom(seed: number): Chance {
-  let state = seed | 0
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
 
 export interface World extends AsyncDisposable {
   readonly relay: RelayProcess
@@ -43,8 +27,7 @@ export async function startWorld(sessions: number, seed: number): Promise<World>
     const load = startLoad(relay.port, sessions, letterOf)
     parts.defer(() => load.stop())
     const dispose = (): Promise<void> => parts.disposeAsync()
-    const chance = chanceFrom(seed)
-    return { relay, tally, load, chance, kills: 0, [Symbol.asyncDispose]: dispose }
+    return { relay, tally, load, chance: chance(seed), kills: 0, [Symbol.asyncDispose]: dispose }
   } catch (error) {
     await parts.disposeAsync()
     throw error

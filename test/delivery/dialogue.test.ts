@@ -10,6 +10,7 @@ import { parseAddress } from '../../src/mail/address.ts'
 import { drop, silence, startMx } from '../peers/mx.ts'
 import type { Answer, Mx } from '../peers/mx.ts'
 import { outcomeOf, outcomesOf } from './judged.ts'
+import { runs } from '../peers/chance.ts'
 
 const TIMEOUTS = { reset: 15, mail: 15, rcpt: 15, data: 15, block: 15, dot: 15, quit: 15 }
 
@@ -59,7 +60,7 @@ test('no server brings outcomes and what it took apart', { timeout: 60_000 }, as
         await converse(mx, counts, isHonest(script))
       },
     ),
-    { numRuns: 150 },
+    runs(150),
   )
 })
 

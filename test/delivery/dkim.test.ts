@@ -11,6 +11,7 @@ import { parseHeader, valueOf } from '../../src/mail/header.ts'
 import type { SigningKey } from '../../src/policy/policy.ts'
 import { need } from '../peers/debian.ts'
 import { dkimpySays, mailauthSays, newSigning, opendkimSays, signingKey } from './dkim-judges.ts'
+import { runs } from '../peers/chance.ts'
 
 const NOW = Date.now()
 const signing = newSigning('example.com')
@@ -135,7 +136,7 @@ describe('signatures hold', () => {
         const message = await signed(`${TOP}${fields.join('')}\r\n${text}`)
         expect(await mailauthSays(message, signing)).toEqual(['pass', 'pass'])
       }),
-      { numRuns: 200 },
+      runs(200),
     )
   }, 60_000)
 
@@ -148,7 +149,7 @@ describe('signatures hold', () => {
           hash.update(bytes.subarray(at, at + length + 1))
         expect(hash.digest()).toBe(hashBody(bytes))
       }),
-      { numRuns: 2000 },
+      runs(2000),
     )
   })
 })

@@ -15,6 +15,7 @@ import type { NewMail } from '../../src/queue/port/intake.ts'
 import { need } from '../peers/debian.ts'
 import * as cases from './notice-cases.ts'
 import { fluflReads, pythonReads, sisimaiReads } from './notice-readers.ts'
+import { runs } from '../peers/chance.ts'
 
 const { REPORTS, options, report, recipient, refused, delivery, address } = cases
 const noPython = await need('python3')
@@ -463,7 +464,7 @@ describe("strangers' strings", () => {
       orcpt: hostile,
       envid: hostile,
     })
-    await fc.assert(fc.asyncProperty(given, isHarmless), { numRuns: 400 })
+    await fc.assert(fc.asyncProperty(given, isHarmless), runs(400))
   })
 
   interface Given {

@@ -12,6 +12,7 @@ import { parsePacket } from '../../src/dns/packet.ts'
 import type { RecordType } from '../../src/dns/records.ts'
 import { ASKED, packetOf, record } from '../peers/raw-dns.ts'
 import type { Raw } from '../peers/raw-dns.ts'
+import { runs } from '../peers/chance.ts'
 
 const NAME = 'far.example'
 const TYPES: RecordType[] = ['A', 'AAAA', 'MX', 'TXT']
@@ -157,7 +158,7 @@ test('of twisted packets nothing comes but addresses, hosts, texts, or nothing',
         }
       },
     ),
-    { numRuns: 5000 },
+    runs(5000),
   )
 })
 const mx = { preference: expect.any(Number), exchange: expect.stringMatching(/^[!-~]*$/) }

@@ -4,6 +4,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { startWorld } from './world.ts'
+import { runs } from '../peers/chance.ts'
 
 const text = fc
   .array(
@@ -60,7 +61,7 @@ test('chunks arrive as they were, however they and their packets are split', asy
       const kept = world.queue.accepted.at(-1)!.content
       expect(kept.slice(kept.indexOf('a: b'))).toBe(content)
     }),
-    { numRuns: 300 },
+    runs(300),
   )
   expect(await talk.say('NOOP')).toBe('250 2.0.0 Ok')
 })

@@ -4,6 +4,7 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { parseMail, parseRcpt } from '../../src/listen/words/command.ts'
 import { formatAddress, formatPath, parseAddress } from '../../src/mail/address.ts'
+import { runs } from '../peers/chance.ts'
 
 const postmaster = parseAddress('boss@relay.test')!
 const rcpt = (line: string, utf8 = false) => parseRcpt(bytes(line), utf8, postmaster)
@@ -173,6 +174,6 @@ test('any bytes give a sound address or a whole reply', () => {
       if (typeof command === 'string') expect(command).toMatch(/^5\d\d 5\.\d\.\d [ -~]+\r\n$/)
       else expect(formatAddress(command.address)).not.toMatch(/[\p{Cc}<>]/u)
     }),
-    { numRuns: 5000 },
+    runs(5000),
   )
 })

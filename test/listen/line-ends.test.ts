@@ -3,6 +3,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { LineEnds } from '../../src/smtp/line-ends.ts'
+import { runs } from '../peers/chance.ts'
 
 function normalise(text: string, sizes: readonly number[]): { text: string; bare: boolean } {
   const lineEnds = new LineEnds()
@@ -32,7 +33,7 @@ test('only a LF ends a line, and a CR that stands elsewhere is a space, however 
         .replaceAll(/\r+(?!\n)/g, ' ')
       expect(normalise(raw, sizes)).toEqual({ text: expected, bare: expected !== raw })
     }),
-    { numRuns: 5000 },
+    runs(5000),
   )
 })
 

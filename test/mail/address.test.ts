@@ -10,6 +10,7 @@ import {
   parseAddress,
   parseDomain,
 } from '../../src/mail/address.ts'
+import { runs } from '../peers/chance.ts'
 
 const sound: [text: string, local: string, domain: string][] = [
   ['Bo@Far.Example', 'Bo', 'far.example'], // local parts keep their case
@@ -93,7 +94,7 @@ describe('whatever a stranger writes', () => {
         expect(formatPath(address)).not.toMatch(/\p{Cc}/u)
         expect(parseAddress(formatAddress(address))).toEqual(address)
       }),
-      { numRuns: 2000 },
+      runs(2000),
     )
   })
 
@@ -105,7 +106,7 @@ describe('whatever a stranger writes', () => {
         expect(domain).toMatch(/^(?:[a-z0-9._-]+|\[[a-z0-9:.]+\])$/)
         expect(parseDomain(domain)).toBe(domain)
       }),
-      { numRuns: 2000 },
+      runs(2000),
     )
   })
 })

@@ -4,6 +4,7 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { parseDomain } from '../../src/mail/address.ts'
 import { destinationOf, domainOf } from '../../src/mail/destination.ts'
+import { runs } from '../peers/chance.ts'
 
 const host = fc.oneof(fc.domain(), fc.ipV4(), fc.ipV6())
 const port = fc.integer({ min: 1, max: 65_535 })
@@ -20,7 +21,7 @@ test('next hops have a name each, and none is that of a domain', () => {
       const isSame = JSON.stringify(one) === JSON.stringify(other)
       expect(nameOf(one) === nameOf(other)).toBe(isSame)
     }),
-    { numRuns: 1000 },
+    runs(1000),
   )
 })
 

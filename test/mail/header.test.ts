@@ -3,6 +3,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { parseHeader, valueOf } from '../../src/mail/header.ts'
+import { runs } from '../peers/chance.ts'
 
 function parse(text: string): { names: string[]; body: string } {
   const content = Buffer.from(text, 'latin1')
@@ -46,7 +47,7 @@ test('fields and body together are the content again, byte by byte', () => {
       const top = content.toString('latin1', 0, bodyStart)
       expect([header, `${header}\r\n`, header.slice(0, -2)]).toContain(top)
     }),
-    { numRuns: 3000 },
+    runs(3000),
   )
 })
 

@@ -12,6 +12,7 @@ import {
   parsePattern,
 } from '../../src/policy/patterns.ts'
 import type { Pattern } from '../../src/policy/patterns.ts'
+import { runs } from '../peers/chance.ts'
 
 // Few labels, so that patterns and addresses often meet.
 const label = fc.constantFrom('a', 'b', 'ab', 'example')
@@ -50,7 +51,7 @@ test('the first rule that fits is found, as by trying one after the other', () =
       )
       expect(first ?? -1).toBe(expected)
     }),
-    { numRuns: 2000 },
+    runs(2000),
   )
 })
 
@@ -67,7 +68,7 @@ test('the most specific pattern comes first', () => {
         best.length === 0 ? undefined : Math.max(...best),
       )
     }),
-    { numRuns: 2000 },
+    runs(2000),
   )
 })
 
@@ -80,7 +81,7 @@ test('what is covered fits nothing that its cover does not', () => {
       for (const target of targets.map((one) => parseAddress(one)!))
         if (inNarrow!(target)) expect(inWide!(target)).toBe(true)
     }),
-    { numRuns: 2000 },
+    runs(2000),
   )
 })
 

@@ -5,6 +5,7 @@ import { expect, test } from 'vitest'
 
 import type { Delivery, Lease, RecipientResult } from '../../src/queue/port/outflow.ts'
 import type { Queue } from '../../src/queue/port/queue.ts'
+import { FULL, SEED } from '../peers/chance.ts'
 import type { ManualClock } from '../peers/clock.ts'
 import type { Open } from './contract.ts'
 import { attempt, deferred, delivered, HOUR, lane, outcome, send, WHO } from './mail.ts'
@@ -13,7 +14,7 @@ const LANES = ['a.example', 'b.example', 'c.example', 'd.example']
 const STEPS = 250
 
 export function contractOfChance(open: Open): void {
-  for (const seed of [1, 2, 3, 4, Date.now() % 100_000])
+  for (const seed of FULL ? [1, 2, 3, 4, SEED] : [SEED])
     test(`every recipient ends once in the random story ${seed}`, async () => {
       await using opened = await open()
       const story = new Story(opened.queue, opened.clock, seed)

@@ -7,6 +7,7 @@ import { compose } from '../../src/submit/header/compose.ts'
 import { readHead } from '../../src/submit/header/head.ts'
 import { LineEnds } from '../../src/smtp/line-ends.ts'
 import { parseHeader } from '../../src/mail/header.ts'
+import { runs } from '../peers/chance.ts'
 
 const OURS = 'Received: from a by b; x\r\n'
 const GONE = ['bcc', 'resent-bcc', 'return-path']
@@ -75,6 +76,6 @@ test('no byte makes a field that was not judged, and none is lost', () => {
       const whole = ([name]: [string, string]): boolean => name !== 'date' && name !== 'message-id'
       expect(fieldsOf(lines).slice(1).filter(whole)).toEqual(kept.filter(whole))
     }),
-    { numRuns: 20_000 },
+    runs(20_000),
   )
 }, 60_000)
