@@ -5,6 +5,7 @@ import type { Policy } from '../../src/policy/policy.ts'
 import type { MessageId } from '../../src/queue/port/types.ts'
 import { systemClock } from '../../src/base/clock.ts'
 import { Door } from '../../src/listen/door/door.ts'
+import { ManualClock } from '../peers/clock.ts'
 import { RULES, TestQueue } from '../submit/world.ts'
 import { startWorld } from './world.ts'
 
@@ -13,13 +14,10 @@ const GREETING = '220 relay.test ESMTP Waypost'
 const deadlines = { command: LONG, message: LONG, idle: LONG, age: LONG }
 
 test('there is no delay before the greeting', async () => {
-  await using world = await startWorld()
-  const begun = performance.now()
-  for (let n = 0; n < 20; n++) {
-    await using talk = await world.dial()
-    expect(await talk.hear()).toMatch(/^220 /)
-  }
-  expect(performance.now() - begun).toBeLessThan(1000)
+  // Its clock stands still.
+  await using world = await startWorld({ clock: new ManualClock() })
+  await using talk = await world.dial()
+  expect(await talk.hear()).toMatch(/^220 /)
 })
 
 test('a client that never says EHLO is closed at the deadline of commands', async () => {
