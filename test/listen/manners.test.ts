@@ -154,3 +154,12 @@ test('commands of any other client may not', async () => {
   talk.write('EHLO app.test\nEHLO app.test\r\n')
   for (const reply of ['220 ', '500 ', '250-']) expect((await talk.hear()).slice(0, 4)).toBe(reply)
 })
+
+test('a message between two guesses gives none back', async () => {
+  await using world = await startWorld({ rules: { authWithoutTls: 'loopback' } })
+  await using talk = await greet(world)
+  for (let n = 0; n < 4; n++) expect(await talk.say('AUTH PLAIN x')).toMatch(/^501 5\.5\.2/)
+  expect(await send(talk)).toMatch(/^250 /)
+  expect(await talk.say('AUTH PLAIN x')).toMatch(/^501 5\.5\.2/)
+  expect(await talk.hear()).toBe('421 4.7.0 Too many failed logins')
+})

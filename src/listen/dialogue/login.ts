@@ -5,37 +5,34 @@ import type { Login as Outcome } from '../door/login-throttle.ts'
 import type { ListenParts } from '../parts.ts'
 import type { ReplyLine } from '../words/reply.ts'
 import type { Exchange, Step } from '../words/sasl.ts'
+import type { Wire } from './wire.ts'
 import { isLoopback } from '../../base/network.ts'
 import { SAY } from '../words/reply.ts'
 import { startExchange } from '../words/sasl.ts'
-
-/** Failed logins before we hang up. */
-const MOST_FAILURES = 5
 
 /** No user has a longer one: what is looked up, counted and logged of a name has an end. */
 const LONGEST_NAME = 200
 
 /** What AUTH needs of the connection. */
-interface Wire {
-  readonly client: string
-  readonly secure: boolean
-  say(line: ReplyLine): void
-  hangUpLate(line: ReplyLine): void
-  holdWork(): void
-  releaseWork(): void
-}
+type LoginWire = Pick<Wire, 'client' | 'secure' | 'say' | 'holdWork' | 'releaseWork'>
 
 export class Login {
   readonly #parts: ListenParts
-  readonly #wire: Wire
+  readonly #wire: LoginWire
+  readonly #onFailure: (reply: ReplyLine) => void
   readonly #onWork: (working: boolean) => void
   #exchange: Exchange | undefined
   #user: string | undefined
-  #failures = 0
 
-  constructor(parts: ListenParts, wire: Wire, onWork: (working: boolean) => void) {
+  constructor(
+    parts: ListenParts,
+    wire: LoginWire,
+    onFailure: (reply: ReplyLine) => void,
+    onWork: (working: boolean) => void,
+  ) {
     this.#parts = parts
     this.#wire = wire
+    this.#onFailure = onFailure
     this.#onWork = onWork
   }
 
@@ -92,7 +89,7 @@ export class Login {
   #take(step: Step): void {
     if (step.kind === 'challenge') return this.#wire.say(step.reply)
     this.#exchange = undefined
-    if (step.kind === 'refused') return this.#failed(step.reply)
+    if (step.kind === 'refused') return this.#onFailure(step.reply)
     this.#onWork(true)
     this.#wire.holdWork()
     void this.#verify(step.name.slice(0, LONGEST_NAME), step.password)
@@ -106,7 +103,7 @@ export class Login {
       this.#user = name
       this.#parts.door.remember(this.#wire.client)
       this.#wire.say(SAY.loginOk)
-    } else this.#failed(outcome === 'wrong' ? SAY.loginBad : SAY.loginLater)
+    } else this.#onFailure(outcome === 'wrong' ? SAY.loginBad : SAY.loginLater)
     this.#wire.releaseWork()
   }
 
@@ -118,11 +115,6 @@ export class Login {
       this.#note(error)
       return 'busy'
     }
-  }
-
-  #failed(reply: ReplyLine): void {
-    if (++this.#failures < MOST_FAILURES) this.#wire.say(reply)
-    else this.#wire.hangUpLate(reply + SAY.tooManyGuesses)
   }
 
   #report(name: string, outcome: Outcome): void {

@@ -4,30 +4,22 @@
 
 import type { Content } from '../../submit/content.ts'
 import type { Verdict } from '../../submit/verdict.ts'
+import type { Chunk } from '../words/command.ts'
 import type { ReplyLine } from '../words/reply.ts'
+import type { Wire } from './wire.ts'
 import { SAY } from '../words/reply.ts'
 
 /** What a transfer asks of the connection. */
-interface Wire {
-  say(line: ReplyLine): void
-  holdWork(): void
-  releaseWork(): void
-  holdRoom(): void
-  /** Content comes next: until the final dot, or this many bytes. */
-  readDots(): void
-  readCount(bytes: number): void
-}
-
-interface Chunk {
-  readonly bytes: number
-  readonly last: boolean
-}
+type TransferWire = Pick<
+  Wire,
+  'say' | 'holdWork' | 'releaseWork' | 'holdRoom' | 'readDots' | 'readCount'
+>
 
 type End = (command: 'DATA' | 'BDAT', verdict: Verdict) => void
 type Dropped = (reply: ReplyLine) => void
 
 export class Transfer {
-  readonly #wire: Wire
+  readonly #wire: TransferWire
   readonly #now: () => number
   readonly #onEnd: End
   readonly #onDropped: Dropped
@@ -40,7 +32,7 @@ export class Transfer {
   #bytes = 0
   #working = false
 
-  constructor(wire: Wire, now: () => number, onEnd: End, onDropped: Dropped) {
+  constructor(wire: TransferWire, now: () => number, onEnd: End, onDropped: Dropped) {
     this.#wire = wire
     this.#now = now
     this.#onEnd = onEnd

@@ -1,6 +1,6 @@
-// What a client may do without handing in a message: mistakes, commands that bring none, and
-// recipients beyond the limit are counted, and whoever does too much of it is hung up on. A
-// message that was taken sets all of it back.
+// What a client may do without handing in a message: mistakes, commands that bring none, recipients
+// beyond the limit and failed logins are counted, and whoever does too much of it is hung up on. A
+// message that was taken sets all but the last back.
 
 /** Mistakes and refusals: as Postfix's `smtpd_hard_error_limit`. */
 const MISTAKES = 20
@@ -13,6 +13,9 @@ const SMALL_CHUNKS = 10_000
 /** Recipients that were refused or named twice, for each that a message may have. */
 const EXTRA_RECIPIENTS = 10
 
+/** Failed logins. */
+const GUESSES = 5
+
 /** Bytes from which on a chunk is worth its command. */
 export const SMALL_CHUNK = 512
 
@@ -21,6 +24,8 @@ export class Manners {
   #idle = 0
   #chunks = 0
   #recipients = 0
+  /** A message that was taken sets these not back: whoever guesses may well have one. */
+  #guesses = 0
 
   /** True, as in all below: that was too much. */
   mistake(): boolean {
@@ -37,6 +42,10 @@ export class Manners {
 
   extraRecipient(recipients: number): boolean {
     return ++this.#recipients >= EXTRA_RECIPIENTS * recipients
+  }
+
+  failedLogin(): boolean {
+    return ++this.#guesses >= GUESSES
   }
 
   forgive(): void {

@@ -1,13 +1,15 @@
-// The commands that carry addresses, read strictly (RFC 5321 4.1.2): what comes out is safe to
-// store and to send on. A line that is wrong gives the reply to send instead.
+// The commands that carry something, read strictly (RFC 5321 4.1.2): what comes out is safe to store
+// and to send on. A line that is wrong gives the reply to send instead.
 
 import { isUtf8 } from 'node:buffer'
 import type { Address } from '../../mail/address.ts'
 import type { MailParameters, RcptParameters } from './parameters.ts'
 import type { ReplyLine } from './reply.ts'
 import { parseAddress, parseDomain } from '../../mail/address.ts'
+import { REFUSAL } from '../../submit/refusals.ts'
 import { readMailParameters, readRcptParameters } from './parameters.ts'
 import { SAY } from './reply.ts'
+import { refusedReply } from './verdict-reply.ts'
 
 export interface MailCommand extends MailParameters {
   sender: Address | undefined
@@ -50,6 +52,26 @@ export function parseRcpt(
   const command: RcptCommand = { address }
   if (end === text.length) return command
   return readRcptParameters(text, end, command) ?? command
+}
+
+/** What BDAT announces (RFC 3030 2). */
+export interface Chunk {
+  readonly bytes: number
+  readonly last: boolean
+}
+
+/** `text` is what stands behind the verb. A wrong one leaves open how long the chunk is. */
+export function parseChunk(text: string): Chunk | ReplyLine {
+  const match = /^ *(\d{1,15})(?: +(LAST))?$/i.exec(text)
+  if (match !== null) return { bytes: Number(match[1]), last: match[2] !== undefined }
+  return /^\d{16,}/.test(text) ? refusedReply(REFUSAL.tooBig) : SAY.badChunk
+}
+
+/** Without the spaces and tabs at its end; not `trimEnd`, a byte of a UTF-8 letter may look like a blank. */
+export function withoutBlanks(line: string): string {
+  let end = line.length
+  while (end > 0 && (line[end - 1] === ' ' || line[end - 1] === '\t')) end--
+  return end === line.length ? line : line.slice(0, end)
 }
 
 /** The line as UTF-8; `undefined` when it is none. */
