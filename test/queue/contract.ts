@@ -9,6 +9,7 @@ import { ManualClock } from '../peers/clock.ts'
 import { contractOfActs } from './contract-acts.ts'
 import { contractOfChance } from './contract-chance.ts'
 import { contractOfFinding } from './contract-finding.ts'
+import { contractOfHistory } from './contract-history.ts'
 import { contractOfHolds } from './contract-holds.ts'
 import { contractOfLanes } from './contract-lanes.ts'
 import { attempt, claimOne, deferred, delivered, ends, HOUR, mailOf, outcome } from './mail.ts'
@@ -28,6 +29,7 @@ export function contract(name: string, open: Open): void {
   describe(`${name}: lanes and leases`, () => contractOfLanes(open))
   describe(`${name}: acts of operators`, () => contractOfActs(open))
   describe(`${name}: holds`, () => contractOfHolds(open))
+  describe(`${name}: history`, () => contractOfHistory(open))
   describe(`${name}: by chance`, () => contractOfChance(open))
   describe(`${name}: finding`, () => contractOfFinding(open))
 }

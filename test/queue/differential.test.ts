@@ -16,8 +16,10 @@ import { ManualClock } from '../peers/clock.ts'
 import { startRedis, type RedisServer } from '../peers/redis.ts'
 import { Side, Story } from './story.ts'
 
-const STEPS = 150
+const STEPS = 120
 const LEASE = 60_000
+/** Milliseconds: some thousand steps that are synced, on a machine that has other work. */
+const PATIENCE = 60_000
 
 let server: RedisServer
 let prefixes = 0
@@ -28,19 +30,23 @@ beforeAll(async () => {
 afterAll(() => server[Symbol.asyncDispose]())
 
 for (const seed of FULL ? [1, 2, 3, SEED] : [SEED])
-  test(`both engines tell the same random story ${seed}`, async () => {
-    await using embedded = await openEmbedded()
-    await using shared = await openShared()
-    const story = new Story([embedded, shared], chance(seed))
-    for (let step = 1; step <= STEPS; step++) {
-      const what = await story.step()
-      if (step % 10 > 0) continue
-      const [first, second] = [await embedded.view(), await shared.view()]
-      expect(second, `after step ${step}, ${what}`).toEqual(first)
-    }
-    await story.end()
-    expect(await shared.view()).toEqual(await embedded.view())
-  })
+  test(
+    `both engines tell the same random story ${seed}`,
+    async () => {
+      await using embedded = await openEmbedded()
+      await using shared = await openShared()
+      const story = new Story([embedded, shared], chance(seed))
+      for (let step = 1; step <= STEPS; step++) {
+        const what = await story.step()
+        if (step % 20 > 0) continue
+        const [first, second] = [await embedded.view(), await shared.view()]
+        expect(second, `after step ${step}, ${what}`).toEqual(first)
+      }
+      await story.end()
+      expect(await shared.view()).toEqual(await embedded.view())
+    },
+    PATIENCE,
+  )
 
 async function openEmbedded(): Promise<Side> {
   const folder = await mkdtemp(join(tmpdir(), 'waypost-story-'))

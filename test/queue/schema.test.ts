@@ -23,6 +23,7 @@ const WHOLE = [
   'busy',
   'oldest',
   'lastMessage',
+  'lastChange',
 ]
 
 for (const [name, text] of Object.entries(STATEMENTS))

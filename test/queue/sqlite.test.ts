@@ -20,6 +20,7 @@ import type { SqliteOptions } from '../../src/queue/sqlite/queue.ts'
 import { openSqliteReader } from '../../src/queue/sqlite/read/reader.ts'
 import { ManualClock } from '../peers/clock.ts'
 import { contract } from './contract.ts'
+import { allChanges, page } from './contract-history.ts'
 import { attempt, claimOne, deferred, delivered, HOUR, lane, mailOf, read } from './mail.ts'
 import { send, statesOf, takeFrom, takeOne, WHO } from './mail.ts'
 
@@ -49,8 +50,8 @@ test('a schema that a newer relay wrote is refused with both versions', async ()
   const db = new DatabaseSync(join(world.folder, 'queue.db'))
   db.exec('PRAGMA user_version = 99')
   db.close()
-  await expect(world.open()).rejects.toThrow('version 99, this relay knows 2')
-  await expect(openSqliteReader(world.folder)).rejects.toThrow('version 99, this relay knows 2')
+  await expect(world.open()).rejects.toThrow('version 99, this relay knows 3')
+  await expect(openSqliteReader(world.folder)).rejects.toThrow('version 99, this relay knows 3')
 })
 
 test('a store of the first schema is read as it is, and brought up to date by the relay', async () => {
@@ -92,12 +93,60 @@ test('a queue of an earlier schema is migrated, and its held mail has time after
   expect(await queue.steer('release', { ids: [id] }, WHO)).toEqual({ count: 1, busy: 0 })
   expect(await queue.overdue('expire', 5)).toEqual([])
   expect((await takeOne(queue)).delivery.expireAt).toBe(clock.now() + HOUR)
+  // The order over all begins with the new schema, and the trace goes on.
+  const changes = await allChanges(queue)
+  expect(changes.map(({ fact }) => fact)).toMatchObject([{ kind: 'act', act: 'release' }])
+  const { facts } = (await queue.trace(id))!
+  expect(facts).toMatchObject([{ kind: 'accepted' }, { act: 'hold' }, { act: 'release' }])
+})
+
+test('a store that no relay of today has opened has no order over all yet', async () => {
+  await using world = await openWorld()
+  const first = await world.open()
+  await send(first, world.clock)
+  await first[Symbol.asyncDispose]()
+  const db = new DatabaseSync(join(world.folder, 'queue.db'))
+  toFirstSchema(db)
+  db.close()
+  await using reader = await openSqliteReader(world.folder)
+  expect(await reader.changes('oldest', 5)).toEqual({ kind: 'changes', changes: [], cursor: '0' })
+})
+
+test('the order over all goes as far back as history, and says so to whoever comes later', async () => {
+  await using world = await openWorld()
+  const { clock } = world
+  const queue = await world.open({ historyAge: HOUR })
+  const { cursor } = await page(queue, 'oldest')
+  await send(queue, clock)
+  const late = await page(queue, 'oldest')
+  await send(queue, clock)
+  await queue.steer('hold', {}, WHO)
+  const end = await page(queue, 'newest')
+  clock.pass(HOUR)
+  const afterRound = (): ReturnType<Queue['changes']> => {
+    clock.pass(60_000)
+    return queue.changes({ cursor }, 5)
+  }
+  await expect.poll(afterRound).toMatchObject({ kind: 'gone' })
+  expect(await queue.changes(late, 5)).toMatchObject({ kind: 'gone' })
+  const gone = await queue.changes({ cursor }, 5)
+  if (gone.kind !== 'gone') throw new Error('It should be gone')
+  expect(await page(queue, { cursor: gone.oldest })).toEqual(end)
+  expect(await page(queue, end)).toEqual(end)
+  await queue[Symbol.asyncDispose]()
+
+  const again = await world.open()
+  const id = await send(again, clock)
+  const found = await again.changes(end, 5)
+  expect(found).toMatchObject({ changes: [{ message: id, fact: { kind: 'accepted' } }] })
+  expect(await again.changes('oldest', 5)).toEqual(found)
 })
 
 function toFirstSchema(db: DatabaseSync): void {
   db.exec(`ALTER TABLE suspension DROP COLUMN since; ALTER TABLE suspension DROP COLUMN cause;
     ALTER TABLE delivery DROP COLUMN held_for;
-    DROP INDEX delivery_waiting; DROP INDEX delivery_kept; PRAGMA user_version = 1`)
+    DROP INDEX delivery_waiting; DROP INDEX delivery_kept; DROP TABLE change;
+    UPDATE fact SET seq = 1; PRAGMA user_version = 1`)
 }
 
 test('all that was asked is done and still there after a stop', async () => {

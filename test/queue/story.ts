@@ -10,8 +10,11 @@ import type { Filter, StandingHold } from '../../src/queue/port/reader.ts'
 import { ACTS } from '../../src/queue/port/types.ts'
 import type { MessageId } from '../../src/queue/port/types.ts'
 import type { ManualClock } from '../peers/clock.ts'
+import { allChanges } from './contract-history.ts'
 import { attempt, deferred, delivered, HOUR, lane, outcome, send, WHO } from './mail.ts'
 import type { MailWish } from './mail.ts'
+
+type FactsOf = Map<MessageId, readonly Fact[]>
 
 interface Took {
   readonly name: string
@@ -120,8 +123,12 @@ export class Side implements AsyncDisposable {
   async view(): Promise<object> {
     const { entries } = await this.queue.find({}, { limit: 10_000 })
     const ids = new Map(entries.map(({ id }) => [this.nameOf(id), id]))
+    const all: FactsOf = new Map()
+    for (const { message, fact } of await allChanges(this.queue))
+      all.set(message, [...(all.get(message) ?? []), fact])
     const traces = []
-    for (const name of [...ids.keys()].sort()) traces.push(await this.#trace(name, ids.get(name)!))
+    for (const name of [...ids.keys()].sort())
+      traces.push(await this.#trace(name, ids.get(name)!, all))
     const counts = []
     for (const by of ['state', 'queue', 'destination', 'domain'] as const)
       counts.push(sorted(await this.queue.counts(by, [MINUTE, HOUR])))
@@ -133,8 +140,9 @@ export class Side implements AsyncDisposable {
     return { traces, counts, oldest, holds: sorted(holds), suspensions }
   }
 
-  async #trace(name: string, id: MessageId): Promise<object> {
+  async #trace(name: string, id: MessageId, all: FactsOf): Promise<object> {
     const { facts, entries } = (await this.queue.trace(id))!
+    expect(all.get(id), `what the order over all has of ${name}`).toEqual(facts)
     return {
       name,
       entries: entries.map((entry) => {

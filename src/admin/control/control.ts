@@ -68,6 +68,7 @@ function methodsOf({ queue, refused }: ControlOptions): ReadonlyMap<string, Meth
     counts: queue.counts.bind(queue),
     oldest: queue.oldest.bind(queue),
     trace: queue.trace.bind(queue),
+    changes: queue.changes.bind(queue),
     suspensions: queue.suspensions.bind(queue),
     holds: queue.holds.bind(queue),
     steer: queue.steer.bind(queue),

@@ -38,6 +38,7 @@ function remoteOf(calls: Calls): RelayControl {
     counts: call('counts'),
     oldest: call('oldest'),
     trace: async (id) => (await call('trace')(id)) ?? undefined, // JSON has null only
+    changes: call('changes'),
     suspensions: call('suspensions'),
     holds: call('holds'),
     steer: call('steer'),

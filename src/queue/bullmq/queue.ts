@@ -10,6 +10,7 @@ import { describeFilter } from '../fits.ts'
 import { FreshMail } from '../fresh.ts'
 import { formatScope } from '../holds.ts'
 import type { About, EngineStatus, ProcessEntry, Steered } from '../port/control.ts'
+import type { Changes, Since } from '../port/history.ts'
 import type { NewMail } from '../port/intake.ts'
 import type { Delivery, Lease, Loan, Settlement, Taken, TroubleFacts } from '../port/outflow.ts'
 import type { Queue } from '../port/queue.ts'
@@ -297,6 +298,10 @@ class BullmqQueue implements Queue {
 
   trace(id: MessageId): Promise<Trace | undefined> {
     return this.#reading.trace(id)
+  }
+
+  changes(since: Since, count: number): Promise<Changes> {
+    return this.#reading.changes(since, count)
   }
 
   oldest(): Promise<Oldest[]> {

@@ -43,6 +43,7 @@ export async function openBullmqRemote(
     counts: reading.counts.bind(reading),
     oldest: reading.oldest.bind(reading),
     trace: reading.trace.bind(reading),
+    changes: reading.changes.bind(reading),
     suspensions: reading.suspensions.bind(reading),
     holds: reading.holds.bind(reading),
     processes: reading.processes.bind(reading),

@@ -2,7 +2,7 @@
 
 import type { Destination } from '../../mail/destination.ts'
 import type { Cause, End, NoticeFate, State } from '../../mail/outcome.ts'
-import type { Fact } from './history.ts'
+import type { Changes, Fact, Since } from './history.ts'
 import type { DeliveryId, MessageId, OperatorAct } from './types.ts'
 
 /**
@@ -119,6 +119,12 @@ export interface QueueReader extends AsyncDisposable {
   /** Each state and queue that has any. Cheap however much is queued: metrics ask at each scrape. */
   oldest(): Promise<Oldest[]>
   trace(id: MessageId): Promise<Trace | undefined>
+  /**
+   * What has happened since, of all messages: at most so many facts. It reaches as far back as history goes by
+   * its age, or its size; facts of mail that has not ended may be in its trace alone. Looking at its end costs one
+   * look-up, so whoever follows asks again and again.
+   */
+  changes(since: Since, count: number): Promise<Changes>
   suspensions(): Promise<Suspension[]>
   holds(): Promise<StandingHold[]>
 }

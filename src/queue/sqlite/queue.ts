@@ -14,6 +14,7 @@ import { describeFilter } from '../fits.ts'
 import { FreshMail } from '../fresh.ts'
 import { createIds, formatId, parseId } from '../ids.ts'
 import type { About, EngineStatus, ProcessEntry, Steered } from '../port/control.ts'
+import type { Changes, Since } from '../port/history.ts'
 import type { NewMail } from '../port/intake.ts'
 import type { Delivery, Lease, Settlement, Taken, TroubleFacts } from '../port/outflow.ts'
 import type { Queue } from '../port/queue.ts'
@@ -315,6 +316,10 @@ class SqliteQueue implements Queue {
 
   trace(id: MessageId): Promise<Trace | undefined> {
     return this.#parts.reader.trace(this.#clock.now(), id)
+  }
+
+  changes(since: Since, count: number): Promise<Changes> {
+    return this.#parts.reader.changes(since, count)
   }
 
   oldest(): Promise<Oldest[]> {

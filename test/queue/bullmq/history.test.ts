@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Queue } from '../../../src/queue/port/queue.ts'
 import type { MessageId } from '../../../src/queue/port/types.ts'
 import { startRedis, type RedisServer } from '../../peers/redis.ts'
+import { allChanges, page } from '../contract-history.ts'
 import { attempt, delivered, HOUR, mailOf, send, statesOf, takeFrom, takeOne } from '../mail.ts'
 import { openWorld, type World } from './world.ts'
 
@@ -92,6 +93,37 @@ test('history that is too large is forgotten from its oldest end, and no more th
   await world.round()
   const left = await world.redis.zrange(`${world.prefix}/done`, '0', '-1')
   expect(left).toEqual(ids.toSorted().slice(200))
+})
+
+test('the order over all goes as far back as history, and says so to whoever comes later', async () => {
+  await using world = await openWorld(server)
+  const { clock } = world
+  const queue = await world.open({ historyAge: 0 })
+  const before = await page(queue, 'oldest')
+  await send(queue, clock)
+  const late = await page(queue, 'oldest')
+  await send(queue, clock)
+  const end = await page(queue, 'newest')
+  await world.round()
+  const gone = await queue.changes(before, 5)
+  if (gone.kind !== 'gone') throw new Error('It should be gone')
+  expect(await queue.changes(late, 5)).toEqual(gone)
+  expect({ cursor: gone.oldest }).toEqual(end)
+  expect(await page(queue, end)).toEqual(end)
+  const id = await send(queue, clock)
+  expect(await queue.changes(end, 5)).toMatchObject({ changes: [{ message: id }] })
+})
+
+test('an entry of many facts is read in pieces', async () => {
+  await using world = await openWorld(server)
+  const { clock } = world
+  const queue = await world.open()
+  const mails = await Promise.all(Array.from({ length: 20 }, () => mailOf(queue, clock, {})))
+  await Promise.all(mails.map((mail) => queue.accept(mail)))
+  expect(await world.redis.xlen(`${world.prefix}/changes`)).toBeLessThan(5)
+  const all = await allChanges(queue)
+  expect(all.map(({ message }) => message)).toEqual(mails.map(({ id }) => id))
+  expect(await allChanges(queue, 3)).toEqual(all)
 })
 
 test('a key that was used is forgotten after its time, and its message is not', async () => {

@@ -33,6 +33,7 @@ export type FunctionName =
   | 'bury'
   | 'claim'
   | 'disown'
+  | 'forget_changes'
   | 'free_keys'
   | 'full'
   | 'hand'

@@ -42,6 +42,7 @@ define('accept', function()
   if given.large then call('HDEL', P .. '/storing', id) end
   if given.outside then call('SREM', P .. '/gone', id) end
   writeIndexes(id)
+  addFact(id)
   for _, each in ipairs(given.deliveries) do
     local delivery, lane = id .. '-' .. each.n, laneOf(each.to)
     count(each, each.c)

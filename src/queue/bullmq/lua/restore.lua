@@ -28,7 +28,7 @@ define('restore', function()
     call('ZADD', P .. '/once-until', given.once['until'], given.once.key)
   end
   writeIndexes(id)
-  addFact(id, 1, cjson.encode({ kind = 'restored', at = now, who = given.who }))
+  addFact(id, cjson.encode({ kind = 'restored', at = now, who = given.who }))
   for _, each in ipairs(given.deliveries) do goOnFrom(each) end
   return 'restored'
 end, {})

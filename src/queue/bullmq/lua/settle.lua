@@ -78,7 +78,7 @@ define('settle', function()
   local free = holder and not lapsed
   if free or not isWritten(id) then
     if ARGV[5] ~= '' and (d or call('EXISTS', messageKey(id)) == 1) then
-      addFact(id, n, ARGV[5])
+      addFact(id, ARGV[5])
     end
     if free then setHolder(delivery, false) end
     if d then settle(id, n, lane, d, lapsed) end

@@ -54,6 +54,19 @@ define('load', function()
   return d and load(given.id, given.n, d, text) or { 'gone' }
 end)
 
+-- The order over all facts forgets what was before a time, of the server: given { before }, or { age }. The last
+-- that goes is kept, so that whoever read up to there knows that nothing is missing.
+define('forget_changes', function()
+  local time = call('TIME')
+  local before = given.before or time[1] * 1000 + math.floor(time[2] / 1000) - given.age
+  local limit = string.format('%.0f', before)
+  local last = call('XREVRANGE', P .. '/changes', '(' .. limit .. '-0', '-', 'COUNT', 1)[1]
+  if not last then return '' end
+  call('SET', P .. '/changes-gone', last[1] .. '.' .. #last[2][2] / (ID + 1) - 1)
+  call('XTRIM', P .. '/changes', 'MINID', limit)
+  return ''
+end)
+
 -- Keys of messages that may be used again.
 define('free_keys', function()
   local times = P .. '/once-until'

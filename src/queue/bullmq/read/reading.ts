@@ -9,7 +9,7 @@ import { LIVE } from '../../fits.ts'
 import { parseScope, underHolds } from '../../holds.ts'
 import { numberAt, parseId } from '../../ids.ts'
 import type { ProcessEntry } from '../../port/control.ts'
-import type { Fact } from '../../port/history.ts'
+import type { Changes, Since } from '../../port/history.ts'
 import type { TroubleFacts } from '../../port/outflow.ts'
 import type {
   Count,
@@ -22,7 +22,9 @@ import type {
   Suspension,
   Trace,
 } from '../../port/reader.ts'
-import type { DeliveryId, MessageId, OperatorAct } from '../../port/types.ts'
+import type { MessageId, OperatorAct } from '../../port/types.ts'
+import { readChanges } from './changes.ts'
+import { acceptedFact, factsOf, withKnownIds } from './facts.ts'
 import { find, messageOf, readMessages } from './find.ts'
 import { destinationOf, laneOf } from '../link/keys.ts'
 import { readOldest } from './oldest.ts'
@@ -62,13 +64,17 @@ export class Reading {
     const [found] = await readMessages(this.#redis, this.#prefix, [id])
     const read = found?.entries ?? messageOf(id, fields, new Set()).entries
     const entries = underHolds(read, await this.holds())
-    const facts = factsOf(fields).map((fact) => this.#withKnownIds(fact))
+    const facts = await withKnownIds(this.#redis, this.#prefix, factsOf(fields))
     return {
       id,
-      facts: [acceptedFact(id, fields), ...(await Promise.all(facts))],
+      facts: [acceptedFact(id, fields['m']), ...facts],
       entries,
       ...(await this.#stopsOf(entries)),
     }
+  }
+
+  changes(since: Since, count: number): Promise<Changes> {
+    return readChanges(this.#redis, this.#prefix, since, count)
   }
 
   oldest(): Promise<Oldest[]> {
@@ -241,14 +247,6 @@ export class Reading {
       .sort((one, other) => (one.lane < other.lane ? -1 : 1))
   }
 
-  // Notices were handed in under derived ids; they are told by the ids that they have here.
-  async #withKnownIds(fact: Fact): Promise<Fact> {
-    if (fact.kind !== 'settled' || fact.notices === undefined) return fact
-    const keys = fact.notices.map((id) => this.#key(`alias/${id}`))
-    const known = await this.#redis.mget(keys)
-    return { ...fact, notices: fact.notices.map((id, n) => (known[n] ?? id) as MessageId) }
-  }
-
   #key(name: string): string {
     return `${this.#prefix}/${name}`
   }
@@ -280,22 +278,4 @@ function bandOf(id: MessageId, bounds: readonly number[]): number {
 
 function waitingIn(text: string | null): number {
   return text === null ? 0 : (JSON.parse(text) as DeliveryRow).r.length
-}
-
-/** In order of time: their fields are f<time>.<number>.<delivery>. */
-function factsOf(fields: Readonly<Record<string, string>>): Fact[] {
-  const found = Object.entries(fields).flatMap(([name, text]) => {
-    const [, at, n] = /^f(\d+)\.(\d+)\.\d+$/.exec(name) ?? []
-    return at === undefined ? [] : [{ at: Number(at), n: Number(n), text }]
-  })
-  found.sort((one, other) => one.at - other.at || one.n - other.n)
-  return found.map(({ text }) => JSON.parse(text) as Fact)
-}
-
-function acceptedFact(id: MessageId, fields: Readonly<Record<string, string>>): Fact {
-  const { at, env: envelope, told } = JSON.parse(fields['m']!) as MessageRow
-  const deliveries = told.map((delivery, index) => {
-    return { id: `${id}-${index + 1}` as DeliveryId, ...delivery }
-  })
-  return { kind: 'accepted', at, envelope, deliveries }
 }

@@ -5,7 +5,7 @@
 import type { Cancel, Clock } from '../../../base/clock.ts'
 import { formatAddress } from '../../../mail/address.ts'
 import { parseScope } from '../../holds.ts'
-import { formatId, numberAt } from '../../ids.ts'
+import { formatId, numberAt, parseId, timeOf } from '../../ids.ts'
 import type { MessageId } from '../../port/types.ts'
 import type { Answer, Caller } from '../calls/caller.ts'
 import type { ContentStore } from '../content/content.ts'
@@ -163,9 +163,21 @@ export class Chores {
     const before = clock.now() - historyAge
     for (let step = 0; step < STEPS && !this.#stopped; step++)
       if (!(await this.#forgetOld(before))) break
-    for (let over = await this.#excess(); over > 0 && !this.#stopped; over -= FORGOTTEN)
-      if ((await this.#forget(await this.#oldest('-'))) < FORGOTTEN) break
+    await this.#call('forget_changes', { age: historyAge })
+    await this.#trimExcess()
     await this.#call('free_keys', {})
+  }
+
+  async #trimExcess(): Promise<void> {
+    const excess = await this.#excess()
+    for (let over = excess; over > 0 && !this.#stopped; over -= FORGOTTEN)
+      if ((await this.#forget(await this.#oldest('-'))) < FORGOTTEN) break
+    if (excess <= 0) return
+    // The order over all facts reaches as far back as what has ended.
+    const [oldest] = await this.#oldest('-')
+    const number = oldest === undefined ? undefined : parseId(oldest.slice(0, 11))
+    const before = number === undefined ? this.#options.clock.now() : timeOf(number)
+    await this.#call('forget_changes', { before })
   }
 
   /** One page of those accepted before then, of which some may have ended later; whether there is more. */
@@ -220,7 +232,7 @@ export class Chores {
   }
 
   async #call(
-    name: 'bury' | 'disown' | 'place' | 'mend' | 'free_keys',
+    name: 'bury' | 'disown' | 'place' | 'mend' | 'forget_changes' | 'free_keys',
     given: object,
   ): Promise<Answer> {
     const { caller, link, heard } = this.#options

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 
 import { besideCode } from '../../../base/package.ts'
+import type { Changes, Since } from '../../port/history.ts'
 import type {
   Count,
   Filter,
@@ -70,6 +71,10 @@ export class ReaderThread {
 
   trace(now: number, id: string): Promise<Trace | undefined> {
     return this.#ask<Trace | undefined>(['trace', now, id])
+  }
+
+  changes(since: Since, count: number): Promise<Changes> {
+    return this.#ask<Changes>(['changes', since, count])
   }
 
   suspensions(now: number): Promise<Suspension[]> {

@@ -3,6 +3,8 @@
 
 import { parentPort, workerData } from 'node:worker_threads'
 
+import { changesOf } from './changes.ts'
+import type { ReadChanges } from './changes.ts'
 import { readCounts } from './counts.ts'
 import { readOldest } from './oldest.ts'
 import { openForReading, readBytes, readHolds, readPage } from './reading.ts'
@@ -12,6 +14,7 @@ import type { FromReader, ToReader } from '../schema/wire.ts'
 const { folder } = workerData as { readonly folder: string }
 const db = openForReading(folder, true)
 const port = parentPort!
+let changes: ReadChanges | undefined
 
 port.on('message', (asked: ToReader) => void answer(asked))
 
@@ -34,6 +37,8 @@ async function read(asked: ToReader): Promise<unknown> {
       return readCounts(db, asked[3], asked[4], asked[2])
     case 'trace':
       return readTrace(db, asked[3], asked[2])
+    case 'changes':
+      return (changes ??= changesOf(db))(asked[2], asked[3])
     case 'suspensions':
       return readSuspensions(db, asked[2])
     case 'oldest':

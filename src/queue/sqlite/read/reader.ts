@@ -3,6 +3,7 @@
 
 import type { DatabaseSync } from 'node:sqlite'
 
+import type { Changes, Since } from '../../port/history.ts'
 import type {
   ContentReader,
   Count,
@@ -16,6 +17,8 @@ import type {
   Trace,
 } from '../../port/reader.ts'
 import type { MessageId } from '../../port/types.ts'
+import { changesOf } from './changes.ts'
+import type { ReadChanges } from './changes.ts'
 import { readCounts } from './counts.ts'
 import { readOldest } from './oldest.ts'
 import { readRaw } from './raw.ts'
@@ -33,6 +36,7 @@ class SqliteReader implements QueueReader, ContentReader {
   #db: DatabaseSync
   #folder: string
   #now: () => number
+  #changes: ReadChanges | undefined
 
   constructor(folder: string, now: () => number) {
     this.#db = openForReading(folder)
@@ -54,6 +58,10 @@ class SqliteReader implements QueueReader, ContentReader {
 
   async oldest(): Promise<Oldest[]> {
     return readOldest(this.#db)
+  }
+
+  async changes(since: Since, count: number): Promise<Changes> {
+    return (this.#changes ??= changesOf(this.#db))(since, count)
   }
 
   async suspensions(): Promise<Suspension[]> {

@@ -57,7 +57,7 @@ function checkOwner(folder: string): void {
     )
 }
 
-type MessageRow = [id: number, at: number, envelope: string, deliveries: string]
+export type MessageRow = [id: number, at: number, envelope: string, deliveries: string]
 
 export function readTrace(db: DatabaseSync, text: string, now: number): Trace | undefined {
   const [id] = numbersOf(db, [text]).keys()
@@ -78,7 +78,7 @@ export function readTrace(db: DatabaseSync, text: string, now: number): Trace | 
   }
 }
 
-function acceptedFact([id, at, envelope, deliveries]: MessageRow): Fact {
+export function acceptedFact([id, at, envelope, deliveries]: MessageRow): Fact {
   interface Told {
     readonly destination: Destination
     readonly queue: string
@@ -92,8 +92,8 @@ function acceptedFact([id, at, envelope, deliveries]: MessageRow): Fact {
   return { kind: 'accepted', at, envelope: JSON.parse(envelope) as Envelope, deliveries: told }
 }
 
-// Notices were handed in under derived ids; they are told by the ids that they have here.
-function withKnownIds(db: DatabaseSync, fact: Fact): Fact {
+/** Notices were handed in under derived ids; they are told by the ids that they have here. */
+export function withKnownIds(db: DatabaseSync, fact: Fact): Fact {
   if (fact.kind !== 'settled' || fact.notices === undefined) return fact
   const notices = fact.notices.map((id) => {
     const [number] = numbersOf(db, [id]).keys()

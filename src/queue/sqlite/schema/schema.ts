@@ -5,6 +5,9 @@
 // delivery   what is queued, and only that: a delivery that ends leaves; index `ready` is the schedule
 // recipient  one row each, from acceptance until the history forgets it; its live state is its delivery's
 // fact       what happened, one row a settlement or act; acceptance is told by the message itself
+// change     the order over all facts, one row a commit: its messages are numbered from the row's key on, and
+//            a fact has its number as `seq`; where a message has no fact of that number it was accepted.
+//            A row without messages says up to where the order is kept no more
 // ended      messages that have ended, by time: what the history may forget first
 // suspension, hold, once   small: lanes that wait, standing holds, keys that were used
 // chunk      only in a backup: large content, put back into files when the copy is first opened
@@ -14,7 +17,7 @@
 
 import type { DatabaseSync } from 'node:sqlite'
 
-export const VERSION = 2
+export const VERSION = 3
 export const FILE = 'queue.db'
 /** Content above this lives in a file of its own. */
 export const SMALL = 256 * 1024
@@ -29,6 +32,11 @@ export const SWEPT = 4
 // How old the oldest of a queue is. Measured: 1 µs of CPU a message, of about 50 in the store.
 const OLDEST = `CREATE INDEX delivery_waiting ON delivery (queue, message) WHERE state = 0;
 CREATE INDEX delivery_kept ON delivery (queue, message) WHERE state = 2;
+`
+
+// Numbers follow the clock (see changes.ts), so those of a store that is brought up to date come after its
+// facts, which are numbered by message.
+const CHANGE = `CREATE TABLE change (first INTEGER PRIMARY KEY, messages TEXT NOT NULL) STRICT;
 `
 
 const TABLES = `
@@ -74,7 +82,7 @@ CREATE INDEX recipient_odd ON recipient (message, n, ended) WHERE ended > 0;
 CREATE TABLE fact (
   message INTEGER NOT NULL, seq INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (message, seq)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE ended (
+${CHANGE}CREATE TABLE ended (
   at INTEGER NOT NULL, message INTEGER NOT NULL, PRIMARY KEY (at, message)
 ) STRICT, WITHOUT ROWID;
 
@@ -95,6 +103,7 @@ const MIGRATIONS: readonly string[] = [
   ALTER TABLE suspension ADD COLUMN cause TEXT NOT NULL DEFAULT 'other';
   ALTER TABLE delivery ADD COLUMN held_for INTEGER NOT NULL DEFAULT 0;
   ${OLDEST}`,
+  CHANGE,
 ]
 
 /** Creates or migrates the schema; refuses one that a newer relay wrote. */

@@ -8,8 +8,13 @@ export const STATEMENTS = {
   addDelivery: `INSERT INTO delivery VALUES
     (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, NULL, 0)`,
   addRecipient: `INSERT INTO recipient VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL, 0, ?, NULL, NULL)`,
-  addFact: `INSERT INTO fact VALUES
-    (?1, (SELECT coalesce(max(seq), 0) + 1 FROM fact WHERE message = ?1), ?2)`,
+  addFact: `INSERT INTO fact VALUES (?, ?, ?)`,
+  addChange: `INSERT INTO change VALUES (?, ?)`,
+  lastChange: `SELECT first, messages FROM change ORDER BY first DESC LIMIT 1`,
+  lastChangeOf: `SELECT first, messages FROM
+    (SELECT first, messages FROM change WHERE first < ? ORDER BY first LIMIT ?)
+    ORDER BY first DESC LIMIT 1`,
+  forgetChanges: `DELETE FROM change WHERE first <= ?`,
   addEnded: `INSERT INTO ended VALUES (?, ?) ON CONFLICT DO NOTHING`,
 
   aliased: `SELECT id FROM message WHERE alias = ?`,

@@ -4,6 +4,7 @@
 
 import type { Steered } from '../../port/control.ts'
 import type { LastAttempt, TroubleFacts } from '../../port/outflow.ts'
+import type { Since } from '../../port/history.ts'
 import type { Filter, GroupBy } from '../../port/reader.ts'
 import type { Act, OperatorAct, QueueError } from '../../port/types.ts'
 
@@ -207,6 +208,7 @@ export type ToReader =
   | readonly [call: number, 'find', now: number, Filter, limit: number, cursor: string | undefined]
   | readonly [call: number, 'counts', now: number, GroupBy, ages: readonly number[] | undefined]
   | readonly [call: number, 'trace', now: number, id: string]
+  | readonly [call: number, 'changes', Since, count: number]
   | readonly [call: number, 'suspensions', now: number]
   | readonly [call: number, 'oldest']
   | readonly [call: number, 'holds']

@@ -1,6 +1,7 @@
 // Mail comes into the store: message, content, deliveries and recipients, all or nothing.
 
 import { parseId } from '../../ids.ts'
+import { addChange } from './changes.ts'
 import { noteText, standingScope } from './delivery.ts'
 import { HELD, READY } from '../schema/schema.ts'
 import { Refusal } from './store.ts'
@@ -24,6 +25,7 @@ export function acceptMail(store: Store, mail: MailRow): number {
   if (once !== null) sql.useOnce.run(...once)
   if (large === null) sql.addContent.run(id, store.content.subarray(offset, offset + length))
   addDeliveries(store, id, mail)
+  addChange(store, id)
   return id
 }
 

@@ -4,7 +4,8 @@
 import type { Act, OperatorAct } from '../../port/types.ts'
 import { formatDeliveryId } from '../../ids.ts'
 import type { HoldNote } from '../../holds.ts'
-import { addFact, earliestDue, freed, heldUnder, liveRecipients } from './delivery.ts'
+import { addFact } from './changes.ts'
+import { earliestDue, freed, heldUnder, liveRecipients } from './delivery.ts'
 import { readDelivery, split, standingScope, writeDelivery } from './delivery.ts'
 import type { DeliveryState } from './delivery.ts'
 import { tellCancelled } from './echo.ts'
@@ -107,7 +108,8 @@ function apply(store: Store, message: number, n: number, wish: Wish): number {
     case 'refuse':
       change(store, message, part, {
         ...unheld(store, message, delivery),
-        ...{ state: REFUSED, hold: by, scope: 'refuse' },
+        ...REFUSES,
+        hold: by,
       })
       store.lanes.woken = true
       break
@@ -119,6 +121,7 @@ function apply(store: Store, message: number, n: number, wish: Wish): number {
 }
 
 const OWN = { state: HELD, scope: 'ids' } as const
+const REFUSES = { state: REFUSED, scope: 'refuse' } as const
 
 // How long another hold has kept it is counted before this one begins.
 function unheld(store: Store, message: number, delivery: DeliveryState): DeliveryState {

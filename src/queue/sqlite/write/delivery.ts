@@ -152,7 +152,3 @@ export function freed(store: Store, message: number, delivery: DeliveryState): D
 function noteOf({ hold }: DeliveryState): HoldNote {
   return JSON.parse(hold!) as HoldNote
 }
-
-export function addFact(store: Store, message: number, fact: object): void {
-  store.sql.addFact.run(message, JSON.stringify(fact))
-}

@@ -4,7 +4,8 @@
 
 import type { OperatorAct } from '../../port/types.ts'
 import { formatDeliveryId, formatId, parseId } from '../../ids.ts'
-import { addFact, freed, heldUnder, readDelivery, standingScope } from './delivery.ts'
+import { addFact } from './changes.ts'
+import { freed, heldUnder, readDelivery, standingScope } from './delivery.ts'
 import { writeDelivery } from './delivery.ts'
 import { READY } from '../schema/schema.ts'
 import { showHolds } from './store.ts'

@@ -4,7 +4,8 @@
 import type { LastAttempt } from '../../port/outflow.ts'
 import { formatDeliveryId } from '../../ids.ts'
 import { applyPending } from './act.ts'
-import { addFact, readDelivery, writeDelivery } from './delivery.ts'
+import { addFact, commit } from './changes.ts'
+import { readDelivery, writeDelivery } from './delivery.ts'
 import { tellInterrupted } from './echo.ts'
 import { SWEPT, TAKEN } from '../schema/schema.ts'
 import { backFrom, withHold } from './settle.ts'
@@ -20,7 +21,7 @@ export function recover(store: Store): void {
     if (rows.length === 0) return
     store.db.exec('BEGIN IMMEDIATE')
     for (const [message, n] of rows) giveBack(store, message, n)
-    store.db.exec('COMMIT')
+    commit(store)
   }
 }
 

@@ -3,6 +3,7 @@
 
 import { acceptMail } from './accept.ts'
 import { applyPending } from './act.ts'
+import { addFact } from './changes.ts'
 import { earliestDue, endDelivery, freed, heldUnder, liveRecipients } from './delivery.ts'
 import { readDelivery, standingScope, writeDelivery } from './delivery.ts'
 import type { DeliveryState } from './delivery.ts'
@@ -17,7 +18,7 @@ export function settle(store: Store, row: SettleRow): void {
   const delivery = readDelivery(store, message, n)
   const fact = row[4]
   if (fact !== null && (delivery !== undefined || isKnown(store, message)))
-    store.sql.addFact.run(message, fact)
+    addFact(store, message, fact)
   const lapsed = store.leases.hasAnother(message, n, row[12])
   if (!lapsed) store.leases.settled(message, n, store.now)
   // It ended while its lease had lapsed: the fact is kept, the end stays as it was recorded.

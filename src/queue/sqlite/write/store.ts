@@ -9,6 +9,8 @@ import type { OperatorAct } from '../../port/types.ts'
 import { keepPrivate, narrow } from '../../../base/folder.ts'
 import { contentPath } from '../schema/content-path.ts'
 import { restoreChunks } from '../schema/chunks.ts'
+import { createChanges, loadChanges } from './changes.ts'
+import type { Changes } from './changes.ts'
 import { Lanes } from './lanes.ts'
 import type { ReadyRow, Schedule } from './lanes.ts'
 import { Leases } from './leases.ts'
@@ -42,6 +44,7 @@ export interface Store {
   readonly undo: (() => void)[]
   /** What is to be reported when this batch is through. */
   readonly told: ToldRow[]
+  readonly changes: Changes
   /** Files whose message has ended, to go once that is committed. */
   readonly unlink: string[]
   /** A backup reads the files: they stay until it is done. */
@@ -77,6 +80,7 @@ export function openStore(options: StoreOptions): Store {
     fresh: new Map(),
     content: new Uint8Array(),
     told: [],
+    changes: createChanges(),
     unlink: [],
     keepFiles: false,
   }
@@ -117,7 +121,7 @@ export function reopen(store: Store): void {
   store.sql = prepareAll(store.db)
 }
 
-/** Loads what is kept in memory: stops, holds, and one index look-up for each lane and priority. */
+/** Loads what is kept in memory: stops, holds, the last number of a fact, and one index look-up for each lane and priority. */
 export function loadMemory(store: Store): void {
   const { sql, lanes, now } = store
   type Stop = [lane: string, site: string | null, until: number, reason: string]
@@ -127,6 +131,7 @@ export function loadMemory(store: Store): void {
   for (const [scope, who, why] of sql.holds.all() as unknown as Hold[])
     store.holds.set(scope, { who, why })
   showHolds(store)
+  loadChanges(store)
   loadLanes(store)
 }
 

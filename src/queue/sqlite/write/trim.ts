@@ -4,6 +4,7 @@
 import { existsSync } from 'node:fs'
 
 import { numberOf } from './accept.ts'
+import { forgetChanges } from './changes.ts'
 import type { Store } from './store.ts'
 import { contentPath } from '../schema/content-path.ts'
 
@@ -20,9 +21,11 @@ export function trim(store: Store, before: number, excess: boolean): boolean {
     sql.forgetMessage.run(message)
     sql.forgetEnded.run(at, message)
   }
+  // The order over all facts reaches as far back as what has ended.
+  const more = forgetChanges(store, excess ? (old.at(-1)?.[0] ?? before) : before)
   const once = sql.forgetOnce.run(now)
   sql.forgetSuspensions.run(now)
-  return old.length === STEP || Number(once.changes) === 500
+  return more || old.length === STEP || Number(once.changes) === 500
 }
 
 /** Which of these content files belong to no message that still needs them. */

@@ -4,6 +4,7 @@
 
 import { parentPort, workerData } from 'node:worker_threads'
 
+import { commit } from './changes.ts'
 import { lockFolder } from './lock.ts'
 import { run } from './operations.ts'
 import { recover, returnLapsed } from './interrupted.ts'
@@ -95,7 +96,7 @@ function transact(store: Store, operations: readonly Operation[]): Ran {
         if (!(error instanceof Refusal)) throw error
         failures[index] = { error: error.kind, text: error.message }
       }
-    store.db.exec('COMMIT')
+    commit(store)
     settleMemory(store)
     return { results, failures }
   } catch (error) {
@@ -146,6 +147,7 @@ function undo(store: Store): void {
   for (const step of store.undo.splice(0).reverse()) step()
   store.undo.length = 0
   store.unlink.length = 0
+  store.changes.messages.length = 0
   for (const name of Array.from(store.lanes.touched, (lane) => lane.name))
     try {
       store.lanes.recount(name, store.now)

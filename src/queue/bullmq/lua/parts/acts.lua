@@ -16,7 +16,7 @@ local function tellCancelled(id, n, r, d, wish)
 end
 
 local function addAct(id, n, wish)
-  addFact(id, n, cjson.encode({
+  addFact(id, cjson.encode({
     kind = 'act', at = now, act = wish.act, delivery = id .. '-' .. n, who = wish.who, why = wish.why,
   }))
 end

@@ -63,7 +63,7 @@ local function giveBack(delivery, holder, unseen)
     d.due = now
     d.last = d.last or {}
     d.last.kind = 'interrupted'
-    addFact(id, n, cjson.encode({ kind = 'interrupted', at = now, delivery = delivery }))
+    addFact(id, cjson.encode({ kind = 'interrupted', at = now, delivery = delivery }))
     told[#told + 1] = cjson.encode({ kind = 'interrupted', at = now, message = id, n = n })
   end
   settleDown(id, n, d)

@@ -6,7 +6,7 @@
 --     Redis, by = process that has it in memory, s = HELD or REFUSED, hold, scope, hf = milliseconds by which
 --     holds have moved its times, last, pend }
 -- r<n> is a recipient: { d = delivery, a = attempts, due, re = reply, e = end, at, no = notice }, absent
--- before its first attempt; f<time>.<number>.<delivery> a fact. Whether a delivery is being sent is told by `taken`.
+-- before its first attempt; f<time>.<number>.<place> a fact. Whether a delivery is being sent is told by `taken`.
 local HELD, REFUSED = 2, 3
 
 local function includes(list, r)
@@ -41,16 +41,6 @@ end
 local function writeRecipient(id, r, d, row)
   d.t = true
   call('HSET', messageKey(id), 'r' .. r, cjson.encode(row))
-end
-
--- In order of time; facts of one millisecond by how much was known before. A delivery's own cannot
--- have the same name: each of them leaves something.
-local function factName(id, n)
-  return string.format('f%.0f.%d.%d', now, call('HLEN', messageKey(id)), n)
-end
-
-local function addFact(id, n, text)
-  call('HSET', messageKey(id), factName(id, n), text)
 end
 
 local function countHeld(by)

@@ -1,9 +1,9 @@
 -- Writes that the steps of a call have in common are put together and made once, at its end: what was said last
 -- counts, and whoever reads within the call is told it.
-local ranks, holders, sums, unlinked
+local ranks, holders, sums, unlinked, facts
 
 local function beginWrites()
-  ranks, holders, sums, unlinked = {}, {}, {}, {}
+  ranks, holders, sums, unlinked, facts = {}, {}, {}, {}, {}
 end
 
 -- In a sorted set; `false` as score when it leaves.
@@ -44,6 +44,12 @@ local function unlink(key)
   unlinked[#unlinked + 1] = key
 end
 
+-- Something has happened to the message: the text of what, or nothing when it was accepted, which its own
+-- field tells.
+local function addFact(id, text)
+  facts[#facts + 1] = { id, text }
+end
+
 -- Of one command; it is even.
 local WORDS = 1000
 
@@ -77,7 +83,24 @@ local function writeSums()
   end
 end
 
+-- All facts of a call are one entry of the order over all, which names their messages; each is kept with its
+-- message as f<time>.<number>.<place>, after the entry and its place there. The stream gives its ids by the
+-- server's clock, and none twice.
+local function writeFacts()
+  if #facts == 0 then return end
+  local names = {}
+  for at, fact in ipairs(facts) do names[at] = fact[1] .. (fact[2] and '.' or '+') end
+  local entry = call('XADD', P .. '/changes', '*', 'm', table.concat(names))
+  local time, number = string.match(entry, '^(%d+)-(%d+)$')
+  for at, fact in ipairs(facts) do
+    if fact[2] then
+      call('HSET', messageKey(fact[1]), 'f' .. time .. '.' .. number .. '.' .. at - 1, fact[2])
+    end
+  end
+end
+
 local function endWrites()
+  writeFacts()
   for set, members in pairs(ranks) do writeEach(P .. set, members, 'ZADD', 'ZREM') end
   writeEach(P .. '/taken', holders, 'HSET', 'HDEL')
   writeSums()
