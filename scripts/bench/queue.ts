@@ -1,13 +1,16 @@
 // What a queue costs by itself: messages of 4 KB are accepted, taken and settled through its port, each
-// durable. `node scripts/bench/queue.ts [lanes] [messages] [at once] [sqlite or bullmq]`.
+// durable. `node scripts/bench/queue.ts [lanes] [messages] [at once] [sqlite or bullmq] [no, end or all]`: the last
+// says whether somebody reads the history meanwhile, at its end or all of it from the start, again and again.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 
 import { systemClock } from '../../src/base/clock.ts'
 import { parseAddress } from '../../src/mail/address.ts'
 import type { Destination } from '../../src/mail/destination.ts'
+import type { Since } from '../../src/queue/port/history.ts'
 import type { NewMail } from '../../src/queue/port/intake.ts'
 import type { Delivery, Lease, Settlement } from '../../src/queue/port/outflow.ts'
 import type { Queue } from '../../src/queue/port/queue.ts'
@@ -19,6 +22,7 @@ import { startRedis } from '../../test/peers/redis.ts'
 
 const [lanes = 1, messages = 40_000, atOnce = 40] = process.argv.slice(2, 5).map(Number)
 const engine = process.argv[5] ?? 'sqlite'
+const reading = process.argv[6] ?? 'no'
 
 let [commits, milliseconds] = [0, 0]
 const report: Report = (event) => {
@@ -32,13 +36,17 @@ const { queue, serverCpu } = engine === 'sqlite' ? await openEmbedded() : await 
 const all = process.cpuUsage()
 const here = process.threadCpuUsage()
 const start = performance.now()
+const done = new AbortController()
+const reader = reading === 'no' ? Promise.resolve(0) : readHistory(queue, reading === 'all')
 await Promise.all([sendAll(queue), deliverAll(queue)])
 const seconds = (performance.now() - start) / 1000
 const mine = perMessage(process.threadCpuUsage(here))
 const total = perMessage(process.cpuUsage(all))
+done.abort()
 const figures = {
   engine,
   lanes,
+  'facts read': await reader,
   'messages/s': Math.round(messages / seconds),
   'CPU µs a message, this thread with the bench': mine,
   'CPU µs a message, other threads': total - mine,
@@ -132,6 +140,21 @@ async function mailOf(queue: Queue, lane: number): Promise<NewMail> {
       },
     ],
   }
+}
+
+/** How many facts it was told. */
+async function readHistory(queue: Queue, all: boolean): Promise<number> {
+  let [told, since]: [number, Since] = [0, 'newest']
+  while (!done.signal.aborted) {
+    const found = await queue.changes(since, 100)
+    if (found.kind === 'gone') throw new Error('The history is gone')
+    told += found.changes.length
+    since = { cursor: found.cursor }
+    if (found.changes.length > 0) continue
+    if (all) since = 'oldest'
+    await setTimeout(250)
+  }
+  return told
 }
 
 /** Claims and draws as the dispatcher does, with a server that says yes at once. */
