@@ -20,7 +20,7 @@ import { RefusedMail } from './events/refused-mail.ts'
 import { createReport } from './events/report.ts'
 import { watchCertificate, type CertificateSource } from './listen/certificate.ts'
 import { Door } from './listen/door/door.ts'
-import { Guard } from './listen/door/login-throttle.ts'
+import { LoginThrottle } from './listen/door/login-throttle.ts'
 import { startListener, type Listener } from './listen/listener.ts'
 import { Turns } from './listen/door/turns.ts'
 import { parseAddress, type Address } from './mail/address.ts'
@@ -305,11 +305,11 @@ async function openListeners(
   certificate: CertificateSource | undefined,
 ): Promise<Listeners> {
   await using opened = new AsyncDisposableStack()
-  const guard = new Guard(shared.clock, verifyPassword)
+  const throttle = new LoginThrottle(shared.clock, verifyPassword)
   const door = new Door(() => shared.policy().listen, shared.clock)
   const turns = new Turns()
   const tls = certificate === undefined ? {} : { tls: () => certificate.current() }
-  const options = { ...shared, ...tls, hostname, postmaster, guard, door, turns, verifyPassword }
+  const options = { ...shared, ...tls, hostname, postmaster, throttle, door, turns, verifyPassword }
   const all: Listener[] = []
   for (const url of listen) {
     const listener = advised(startListener({ ...options, ...url }), ADVICE.listen)

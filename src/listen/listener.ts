@@ -14,7 +14,7 @@ import type { Certificate } from './session/server.ts'
 import { bindError } from '../base/bind.ts'
 import { isLoopback } from '../base/network.ts'
 import { Door } from './door/door.ts'
-import { Guard } from './door/login-throttle.ts'
+import { LoginThrottle } from './door/login-throttle.ts'
 import { RelayServer } from './session/server.ts'
 import { Tally } from './door/tally.ts'
 import { Turns } from './door/turns.ts'
@@ -38,7 +38,7 @@ export interface ListenerOptions {
   readonly startTls?: boolean
   readonly verifyPassword: Verify
   /** One for all listeners of a process: it bounds hashing and counts failures. */
-  readonly guard?: Guard
+  readonly throttle?: LoginThrottle
   /** One for all listeners too: it counts who is in. */
   readonly door?: Door
   /** And one, for all that one thread reads. */
@@ -66,14 +66,14 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     throw new Error(
       `Cannot listen on "${scheme}://${host}:${port}": no certificate and key are set`,
     )
-  const guard = options.guard ?? new Guard(clock, options.verifyPassword)
+  const throttle = options.throttle ?? new LoginThrottle(clock, options.verifyPassword)
   const door = options.door ?? new Door(() => policy().listen, clock)
   const turns = options.turns ?? new Turns()
   const tally = new Tally()
   // Programs on this machine take STARTTLS unasked, and our name is not that of 127.0.0.1.
   const offered = (): boolean => scheme !== 'smtp' || !parts.loopback || options.startTls === true
   const hasTls = (): boolean => certificate !== undefined && offered()
-  const parts = { ...options, guard, door, turns, tally, loopback: false, hasTls }
+  const parts = { ...options, throttle, door, turns, tally, loopback: false, hasTls }
   const server = new RelayServer(parts, certificate)
   const bound = await bind(server, host, port)
   parts.loopback = isLoopback(bound.address)

@@ -5,7 +5,7 @@ import type { Address } from '../mail/address.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Reception } from '../submit/message.ts'
 import type { Door } from './door/door.ts'
-import type { Guard } from './door/login-throttle.ts'
+import type { LoginThrottle } from './door/login-throttle.ts'
 import type { Tally } from './door/tally.ts'
 import type { Turns } from './door/turns.ts'
 
@@ -17,7 +17,7 @@ export interface ListenParts extends Reception {
   readonly postmaster: Address
   readonly policy: () => Policy
   readonly clock: Clock
-  readonly guard: Guard
+  readonly throttle: LoginThrottle
   readonly door: Door
   readonly turns: Turns
   readonly tally: Tally

@@ -7,7 +7,7 @@ import { expect, test } from 'vitest'
 import type { ListenerOptions } from '../../src/listen/listener.ts'
 import type { Policy, User } from '../../src/policy/policy.ts'
 import type { Talk, World } from './world.ts'
-import { Guard } from '../../src/listen/door/login-throttle.ts'
+import { LoginThrottle } from '../../src/listen/door/login-throttle.ts'
 import { startListener } from '../../src/listen/listener.ts'
 import { makeCertificate } from '../peers/certificate.ts'
 import { startWorld } from './world.ts'
@@ -377,14 +377,14 @@ test('a name that nobody has is not reported: it may be a password', async () =>
 test('a lock says in the log until when', async () => {
   const { ManualClock } = await import('../peers/clock.ts')
   const clock = new ManualClock()
-  const guard = new Guard(clock, () => Promise.resolve(false))
+  const throttle = new LoginThrottle(clock, () => Promise.resolve(false))
   for (let n = 0; n < 10; n++) {
-    const wrong = guard.login('127.0.0.1', 'ana', 'guess', ana)
+    const wrong = throttle.login('127.0.0.1', 'ana', 'guess', ana)
     await new Promise((resolve) => setImmediate(resolve))
     clock.pass(10_000)
     await wrong
   }
-  await using world = await startWorld({ ...LOOPBACK, guard })
+  await using world = await startWorld({ ...LOOPBACK, throttle })
   await using talk = await greet(world)
   expect(await talk.say(`AUTH PLAIN ${PLAIN}`)).toMatch(/^454 4\.7\.0 /)
   const reason =

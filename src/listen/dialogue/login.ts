@@ -1,7 +1,7 @@
 // AUTH in one session (RFC 4954): when it is allowed, the exchange, and who the client is then.
 
 import type { Policy } from '../../policy/policy.ts'
-import type { Login as Outcome } from '../door/login-throttle.ts'
+import type { LoginOutcome } from '../door/login-throttle.ts'
 import type { ListenParts } from '../parts.ts'
 import type { ReplyLine } from '../words/reply.ts'
 import type { Exchange, Step } from '../words/sasl.ts'
@@ -107,17 +107,17 @@ export class Login {
     this.#wire.releaseWork()
   }
 
-  async #ask(name: string, password: string): Promise<Outcome> {
-    const { guard, policy } = this.#parts
+  async #ask(name: string, password: string): Promise<LoginOutcome> {
+    const { throttle, policy } = this.#parts
     try {
-      return await guard.login(this.#wire.client, name, password, policy().user(name))
+      return await throttle.login(this.#wire.client, name, password, policy().user(name))
     } catch (error) {
       this.#note(error)
       return 'busy'
     }
   }
 
-  #report(name: string, outcome: Outcome): void {
+  #report(name: string, outcome: LoginOutcome): void {
     const { report, clock, policy } = this.#parts
     const client = this.#wire.client
     const known = policy().user(name)
@@ -127,10 +127,10 @@ export class Login {
     else report({ kind: 'login', ...event, ok: false, reason: this.#reason(name, outcome) })
   }
 
-  #reason(name: string, outcome: Exclude<Outcome, 'ok'>): string {
+  #reason(name: string, outcome: Exclude<LoginOutcome, 'ok'>): string {
     if (outcome !== 'locked') return REASONS[outcome]
-    const { guard, policy } = this.#parts
-    const until = guard.lockedUntil(this.#wire.client, name, policy().user(name))
+    const { throttle, policy } = this.#parts
+    const until = throttle.lockedUntil(this.#wire.client, name, policy().user(name))
     const time = until === undefined ? '' : ` until ${new Date(until).toISOString()}`
     return `locked out${time}, or a new password, after too many failures from this address`
   }

@@ -14,7 +14,7 @@ const LONGEST_WAIT = 5000
 
 type Waiter = (turn: boolean) => void
 
-export class Line {
+export class LoginLine {
   readonly #clock: Clock
   readonly #hasFailed: (network: string) => boolean
   /** Each with at least one; whose turn it is comes first. */

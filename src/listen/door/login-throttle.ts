@@ -8,12 +8,12 @@ import type { Clock } from '../../base/clock.ts'
 import type { User } from '../../policy/policy.ts'
 import { pause } from '../../base/clock.ts'
 import { networkOf } from '../../base/network.ts'
-import { Line } from './login-line.ts'
+import { LoginLine } from './login-line.ts'
 
 export type Verify = (phc: string, password: string) => Promise<boolean>
 
 /** `locked` and `busy` are told as "later"; nothing was looked at then. */
-export type Login = 'ok' | 'wrong' | 'locked' | 'busy'
+export type LoginOutcome = 'ok' | 'wrong' | 'locked' | 'busy'
 
 const MINUTE = 60_000
 const REMEMBERED = 5 * MINUTE
@@ -36,19 +36,19 @@ interface Failures {
   until: number
 }
 
-export class Guard {
+export class LoginThrottle {
   readonly #clock: Clock
   readonly #verify: Verify
   readonly #key = randomBytes(32)
   readonly #ofPairs = new Map<string, Failures>()
   readonly #ofNetworks = new Map<string, Failures>()
   readonly #verified = new Map<string, number>()
-  readonly #line: Line
+  readonly #line: LoginLine
 
   constructor(clock: Clock, verify: Verify) {
     this.#clock = clock
     this.#verify = verify
-    this.#line = new Line(clock, (network) => this.#count(this.#ofNetworks, network) > 0)
+    this.#line = new LoginLine(clock, (network) => this.#count(this.#ofNetworks, network) > 0)
   }
 
   /** Takes longer after each failure. Rejects when the password cannot be checked. */
@@ -57,7 +57,7 @@ export class Guard {
     name: string,
     password: string,
     user: User | undefined,
-  ): Promise<Login> {
+  ): Promise<LoginOutcome> {
     const pair = pairOf(client, name, user)
     const login = this.#loginKey(name, password, user)
     if (this.#isRemembered(login)) return this.#succeed(pair, login, REMEMBERED_IN_USE)

@@ -1,5 +1,5 @@
 // The exchanges of AUTH PLAIN (RFC 4616) and LOGIN, as lines in and a step out. They carry
-// names and passwords to the guard and keep neither.
+// names and passwords to the throttle and keep neither.
 
 import type { ReplyLine } from './reply.ts'
 import { SAY } from './reply.ts'
