@@ -3,6 +3,7 @@
 // are written as `\x0d`, and beyond ASCII too unless the form allows it.
 
 import { printable } from '../base/escape.ts'
+import { formatDate } from './date.ts'
 
 export interface StatusOfMessage {
   readonly reportingMta: string
@@ -31,11 +32,6 @@ export function formatDeliveryStatus(
 ): string {
   const groups = [messageFields(message), ...recipients.map(recipientFields)]
   return groups.map((fields) => formatFields(fields, utf8)).join('\r\n')
-}
-
-/** As RFC 5322 writes it, in UTC: `Sun, 22 Nov 2026 22:38:13 +0000`. */
-export function formatDate(time: number): string {
-  return new Date(time).toUTCString().replace('GMT', '+0000')
 }
 
 type Fields = readonly (readonly [name: string, value: string | undefined])[]

@@ -5,6 +5,7 @@ import type { Command } from 'commander'
 import { pause } from '../../base/clock.ts'
 import { printable } from '../../base/escape.ts'
 import { formatAddress, parseAddress } from '../../mail/address.ts'
+import { formatDate } from '../../mail/date.ts'
 import { isEnd } from '../../mail/outcome.ts'
 import type { ProcessEntry, QueueControl } from '../../queue/port/control.ts'
 import type { Trace } from '../../queue/port/reader.ts'
@@ -164,12 +165,11 @@ function compose(
   now: number,
   hostname: string,
 ): string {
-  const date = new Date(now).toUTCString().replace('GMT', '+0000')
   return [
     `From: <${from}>`,
     `To: ${to.map((address) => `<${address}>`).join(',\r\n ')}`,
     `Subject: ${subject.replaceAll(/[\r\n]/g, ' ')}`,
-    `Date: ${date}`,
+    `Date: ${formatDate(now)}`,
     `Message-ID: <waypost-send-${now}@${hostname}>`,
     'MIME-Version: 1.0',
     'Content-Type: text/plain; charset=utf-8',

@@ -6,7 +6,8 @@ import { hash } from 'node:crypto'
 import { encodeWords } from 'nodemailer/lib/mime-funcs'
 import { encode, wrap } from 'nodemailer/lib/qp'
 import { printable } from '../../base/escape.ts'
-import { formatDate, formatField } from '../../mail/dsn.ts'
+import { formatDate } from '../../mail/date.ts'
+import { formatField } from '../../mail/dsn.ts'
 
 export interface Part {
   readonly type: string

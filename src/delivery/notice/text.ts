@@ -3,7 +3,7 @@
 
 import { printable } from '../../base/escape.ts'
 import { formatAddress } from '../../mail/address.ts'
-import { formatDate } from '../../mail/dsn.ts'
+import { formatDate } from '../../mail/date.ts'
 import type { Outcome, Stage } from '../../mail/outcome.ts'
 import { sentenceOf } from '../../mail/status.ts'
 import type { Bounded } from './bounds.ts'

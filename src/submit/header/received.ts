@@ -5,6 +5,7 @@ import { isUtf8 } from 'node:buffer'
 import type { Address } from '../../mail/address.ts'
 import type { Submitter } from '../../mail/envelope.ts'
 import { formatAddress, needsSmtpUtf8, parseDomain } from '../../mail/address.ts'
+import { formatDate } from '../../mail/date.ts'
 
 export interface Trace {
   readonly by: string
@@ -41,11 +42,6 @@ export function fromField(author: Address): string {
   const wrong = /^\.|\.\.|\.$/.test(author.local) && !author.local.includes('"')
   const local = wrong ? `"${author.local}"` : author.local
   return Buffer.from(`From: <${local}@${author.domain}>\r\n`).toString('latin1')
-}
-
-/** RFC 5322 3.3, in UTC. */
-export function formatDate(at: number): string {
-  return `${new Date(at).toUTCString().slice(0, -3)}+0000`
 }
 
 /** What a client calls itself as `Received` may carry it: a domain, a literal, or what is left of it. */
