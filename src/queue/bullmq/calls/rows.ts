@@ -212,7 +212,7 @@ export function loadedDelivery(row: LoadedRow, lease: string | undefined): Deliv
     acceptedAt: at,
     expireAt: exp,
     ...(warn === undefined ? {} : { warnAt: warn }),
-    ...(hf === undefined ? {} : { heldFor: hf }),
+    ...((hf ?? 0) === 0 ? {} : { heldFor: hf! }),
     ...(last === undefined ? {} : { last }),
     ...(s === 3 && hold !== undefined ? { refuse: hold } : {}),
     envelope: envelopeOf(envelope, delivery.r),

@@ -31,7 +31,7 @@ export function act(store: Store, message: number, n: number, wish: Wish): Done 
   const delivery = readDelivery(store, message, n)
   if (delivery === undefined) return NOTHING
   const scope = LETS_GO.has(wish.act) ? standingScope(store, delivery) : undefined
-  if (scope !== undefined && delivery.state !== REFUSED) {
+  if (scope !== undefined && delivery.scope !== REFUSES.scope) {
     if (wish.act === 'release' && delivery.scope === 'ids') {
       tell(store, message, n, wish)
       apply(store, message, n, wish)
