@@ -59,7 +59,7 @@ const ROOMS: Record<string, readonly string[]> = {
     'flow.ts',
     'content.ts',
   ],
-  listen: ['words', 'door', 'parts.ts', 'dialogue', 'session', 'certificate.ts', 'listener.ts'],
+  listen: ['words', 'door', 'dialogue', 'session', 'certificate.ts', 'listener.ts'],
   admin: ['context.ts', 'story', 'query', 'control', 'cli', 'commands', 'commands.ts'],
   delivery: [
     'connection.ts',

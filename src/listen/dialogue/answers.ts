@@ -2,11 +2,12 @@
 // and recipients beyond the limit come to an end, and whoever gets there is hung up on. What is
 // refused of mail is told as an event, too.
 
-import type { At } from '../../policy/policy.ts'
+import type { Clock } from '../../base/clock.ts'
+import type { Report } from '../../mail/event.ts'
+import type { At, Policy } from '../../policy/policy.ts'
 import type { MessageId } from '../../queue/port/types.ts'
 import type { Submission } from '../../submit/submission.ts'
 import type { Refusal } from '../../submit/verdict.ts'
-import type { ListenParts } from '../parts.ts'
 import type { ReplyLine } from '../words/reply.ts'
 import type { Client } from './client.ts'
 import type { Wire } from './wire.ts'
@@ -16,15 +17,21 @@ import { SAY, textOf } from '../words/reply.ts'
 import { acceptedReply, refusedReply } from '../words/verdict-reply.ts'
 import { Refusals } from './refusals.ts'
 
+export interface AnswersParts {
+  readonly policy: () => Policy
+  readonly report: Report
+  readonly clock: Pick<Clock, 'now'>
+}
+
 export class Answers {
-  readonly #parts: ListenParts
+  readonly #parts: AnswersParts
   readonly #wire: Pick<Wire, 'say' | 'hangUpLate'>
   readonly #client: Pick<Client, 'address' | 'user' | 'maySend'>
   readonly #manners = new Manners()
   readonly #refusals: Refusals
 
   constructor(
-    parts: ListenParts,
+    parts: AnswersParts,
     wire: Pick<Wire, 'say' | 'hangUpLate'>,
     client: Pick<Client, 'address' | 'user' | 'maySend'>,
   ) {

@@ -5,7 +5,6 @@ import type { Submitter } from '../../mail/envelope.ts'
 import type { Policy } from '../../policy/policy.ts'
 import type { Submission } from '../../submit/submission.ts'
 import type { Refusal } from '../../submit/verdict.ts'
-import type { ListenParts } from '../parts.ts'
 import type { Hello } from '../words/hello.ts'
 import type { Login } from './login.ts'
 import type { Wire } from './wire.ts'
@@ -15,13 +14,23 @@ import { protocolName } from '../words/hello.ts'
 /** What submission demands of a connection before anything else. */
 const TLS_FIRST: Refusal = { about: 'tls', status: '5.7.0', text: 'Say STARTTLS first' }
 
+export type Scheme = 'smtp' | 'submission' | 'submissions'
+
+/** What it needs to know of its listener. */
+export interface ClientParts {
+  readonly scheme: Scheme
+  /** Bound to a loopback address. */
+  readonly loopback: boolean
+  readonly policy: () => Policy
+}
+
 export class Client {
-  readonly #parts: ListenParts
+  readonly #parts: ClientParts
   readonly #wire: Pick<Wire, 'client' | 'secure'>
   readonly #login: Login
   readonly #admission: Admission
 
-  constructor(parts: ListenParts, wire: Pick<Wire, 'client' | 'secure'>, login: Login) {
+  constructor(parts: ClientParts, wire: Pick<Wire, 'client' | 'secure'>, login: Login) {
     this.#parts = parts
     this.#wire = wire
     this.#login = login

@@ -1,30 +1,35 @@
 // The conversation with one client (RFC 5321 4): what each command does. When it may come is
 // gates.ts's, what an answer counts for answers.ts's. Knows no socket: it speaks through a wire.
 
+import type { Address } from '../../mail/address.ts'
 import type { Verdict } from '../../submit/verdict.ts'
-import type { ListenParts } from '../parts.ts'
-import type { ReplyLine } from '../words/reply.ts'
-import type { State } from './gates.ts'
 import type { Wire } from './wire.ts'
 import { Content } from '../../submit/content.ts'
-import { Message } from '../../submit/message.ts'
+import { Message, type Reception } from '../../submit/message.ts'
 import { objection, Submission } from '../../submit/submission.ts'
 import { SMALL_CHUNK } from '../door/manners.ts'
 import { parseChunk, parseMail, parseRcpt, withoutBlanks } from '../words/command.ts'
 import { keywords, parseHello } from '../words/hello.ts'
-import { helloReply, SAY } from '../words/reply.ts'
+import { helloReply, SAY, type ReplyLine } from '../words/reply.ts'
 import { refusedReply } from '../words/verdict-reply.ts'
 import { Answers } from './answers.ts'
-import { Client } from './client.ts'
-import { gateOf, gateOfChunk, missingAt } from './gates.ts'
-import { Login } from './login.ts'
+import { Client, type ClientParts } from './client.ts'
+import { gateOf, gateOfChunk, missingAt, type State } from './gates.ts'
+import { Login, type LoginParts } from './login.ts'
 import { Transfer } from './transfer.ts'
 
 /** RFC 5321 4.5.3.1.4 asks for 512; parameters make it longer, and AUTH has its own limit. */
 const LONGEST_COMMAND = 2048
 
+export interface DialogueParts extends Reception, ClientParts, LoginParts {
+  /** Where `<Postmaster>` goes (RFC 5321 4.5.1). */
+  readonly postmaster: Address
+  /** STARTTLS is offered, or TLS is there from the first byte. */
+  readonly hasTls: () => boolean
+}
+
 export class Dialogue {
-  readonly #parts: ListenParts
+  readonly #parts: DialogueParts
   readonly #wire: Wire
   readonly #login: Login
   readonly #client: Client
@@ -34,7 +39,7 @@ export class Dialogue {
   #loggingIn = false
   #progress = 0
 
-  constructor(parts: ListenParts, wire: Wire) {
+  constructor(parts: DialogueParts, wire: Wire) {
     this.#parts = parts
     this.#wire = wire
     const onFailure = (reply: ReplyLine): void => this.#answers.failedLogin(reply)
@@ -98,17 +103,14 @@ export class Dialogue {
 
   /** A line that cannot be read, which also ends an exchange that it belongs to. */
   badLine(why: 'too long' | 'bare line feed', text: string): void {
-    if (why === 'bare line feed' && this.#mayEndLinesWithLf()) return this.line(text)
+    // For commands alone: what ends content is the same for all.
+    const { bareLfCommands } = this.#parts.policy().listen
+    if (why === 'bare line feed' && bareLfCommands(this.#wire.client)) return this.line(text)
     const login = this.#login.open
     this.#login.cancel()
     if (!login && /^BDAT/i.test(text)) return this.#loseChunk(SAY.badChunk)
     if (why === 'bare line feed') this.#answers.wrong(SAY.bareLineFeed)
     else this.#answers.wrong(login ? SAY.loginTooLong : SAY.lineTooLong)
-  }
-
-  // Of commands alone: what ends content is the same for all.
-  #mayEndLinesWithLf(): boolean {
-    return this.#parts.policy().listen.bareLfCommands(this.#wire.client)
   }
 
   line(raw: string): void {

@@ -1,8 +1,10 @@
 // AUTH in one session (RFC 4954): when it is allowed, the exchange, and who the client is then.
 
+import type { Clock } from '../../base/clock.ts'
+import type { Report } from '../../mail/event.ts'
 import type { Policy } from '../../policy/policy.ts'
-import type { LoginOutcome } from '../door/login-throttle.ts'
-import type { ListenParts } from '../parts.ts'
+import type { Door } from '../door/door.ts'
+import type { LoginOutcome, LoginThrottle } from '../door/login-throttle.ts'
 import type { ReplyLine } from '../words/reply.ts'
 import type { Exchange, Step } from '../words/sasl.ts'
 import type { Wire } from './wire.ts'
@@ -16,8 +18,18 @@ const LONGEST_NAME = 200
 /** What AUTH needs of the connection. */
 type LoginWire = Pick<Wire, 'client' | 'secure' | 'say' | 'holdWork' | 'releaseWork'>
 
+export interface LoginParts {
+  readonly policy: () => Policy
+  readonly report: Report
+  readonly clock: Pick<Clock, 'now'>
+  readonly throttle: Pick<LoginThrottle, 'login' | 'lockedUntil'>
+  readonly door: Pick<Door, 'remember'>
+  /** The listener is bound to a loopback address. */
+  readonly loopback: boolean
+}
+
 export class Login {
-  readonly #parts: ListenParts
+  readonly #parts: LoginParts
   readonly #wire: LoginWire
   readonly #onFailure: (reply: ReplyLine) => void
   readonly #onWork: (working: boolean) => void
@@ -25,7 +37,7 @@ export class Login {
   #user: string | undefined
 
   constructor(
-    parts: ListenParts,
+    parts: LoginParts,
     wire: LoginWire,
     onFailure: (reply: ReplyLine) => void,
     onWork: (working: boolean) => void,

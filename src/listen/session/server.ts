@@ -4,9 +4,9 @@
 import { SMTPServer } from 'smtp-server'
 import type { Socket } from 'node:net'
 import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
-import type { Place } from '../door/door.ts'
-import type { ListenParts } from '../parts.ts'
+import type { Door, Place } from '../door/door.ts'
 import type { Say } from '../door/tally.ts'
+import type { SessionParts } from './session.ts'
 import { networkOf, unmap } from '../../base/network.ts'
 import { refusedEvent } from '../../submit/events.ts'
 import { textOf } from '../words/reply.ts'
@@ -21,14 +21,18 @@ export interface Certificate {
 /** How long a client that was turned away may take to read why. */
 const TURNED_AWAY = 2000
 
+export interface ServerParts extends SessionParts {
+  readonly door: Door
+}
+
 export class RelayServer extends SMTPServer {
   readonly sessions = new Set<Session>()
-  readonly #parts: ListenParts
+  readonly #parts: ServerParts
   /** Of sockets that have not reached their session. */
   readonly #places = new WeakMap<Socket, Place>()
   #count = 0
 
-  constructor(parts: ListenParts, certificate: Certificate | undefined) {
+  constructor(parts: ServerParts, certificate: Certificate | undefined) {
     super({
       ...certificate,
       secure: parts.scheme === 'submissions',

@@ -1,23 +1,21 @@
 // One client's connection: bytes in, replies out, deadlines and the end. Built on smtp-server's
 // connection for its sockets, STARTTLS and closing; what is said is the dialogue's.
 
-import { SMTPConnection } from 'smtp-server/lib/smtp-connection.js'
+import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
 import type { Socket } from 'node:net'
 import type { SMTPServer } from 'smtp-server'
-import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
 import { TLSSocket } from 'node:tls'
+import type { Clock } from '../../base/clock.ts'
 import type { Wire } from '../dialogue/wire.ts'
-import type { Reader } from './input.ts'
-import type { Waiting } from '../door/turns.ts'
-import type { ListenParts } from '../parts.ts'
-import type { Standing } from '../door/patience.ts'
-import type { ReplyLine } from '../words/reply.ts'
+import type { Door } from '../door/door.ts'
+import type { Tally } from '../door/tally.ts'
+import type { Turns, Waiting } from '../door/turns.ts'
 import { networkOf } from '../../base/network.ts'
-import { Dialogue } from '../dialogue/dialogue.ts'
+import { Dialogue, type DialogueParts } from '../dialogue/dialogue.ts'
 import { handshakeTrouble, leftAfterTls } from './handshake.ts'
-import { HOLD, Input } from './input.ts'
-import { Patience } from '../door/patience.ts'
-import { SAY } from '../words/reply.ts'
+import { HOLD, Input, type Reader } from './input.ts'
+import { Patience, type Standing } from '../door/patience.ts'
+import { SAY, type ReplyLine } from '../words/reply.ts'
 
 /** Bytes of replies that may wait for a client to read them. */
 export const UNREAD = 16 * 1024
@@ -27,8 +25,15 @@ const PENANCE = 2000
 /** How long he may take to read why. */
 const LAST_WORD = 500
 
+export interface SessionParts extends DialogueParts {
+  readonly clock: Clock
+  readonly door: Pick<Door, 'remember' | 'crowded'>
+  readonly turns: Turns
+  readonly tally: Tally
+}
+
 export class Session extends SMTPConnection implements Reader, Wire, Waiting {
-  readonly #parts: ListenParts
+  readonly #parts: SessionParts
   readonly #onGone: () => void
   #dialogue: Dialogue
   #out = ''
@@ -45,7 +50,7 @@ export class Session extends SMTPConnection implements Reader, Wire, Waiting {
     server: SMTPServer,
     socket: Socket,
     options: SMTPConnectionOptions,
-    parts: ListenParts,
+    parts: SessionParts,
     onGone: () => void,
   ) {
     super(server, socket, options)
