@@ -15,12 +15,11 @@ import type { Redis } from 'ioredis'
 import { bindError } from '../src/base/bind.ts'
 import { systemClock } from '../src/base/clock.ts'
 import { stopSignal } from '../src/base/stop.ts'
-import { redisPlace } from '../src/engine.ts'
 import type { Destination } from '../src/mail/destination.ts'
 import { laneOf } from '../src/queue/bullmq/link/keys.ts'
 import { Reading } from '../src/queue/bullmq/read/reading.ts'
 import { openCaller } from '../src/queue/bullmq/remote.ts'
-import { readSettings } from '../src/settings.ts'
+import { readSettings } from '../src/settings/settings.ts'
 
 const HOST = '127.0.0.1'
 /** Lanes shown when none is named. */
@@ -51,7 +50,7 @@ process.exitCode = await main().catch((error: Error) => {
 async function main(): Promise<number> {
   const { help, port, names } = readWords()
   if (help) return say(HELP)
-  const place = redisPlace(readSettings(process.env))
+  const place = readSettings(process.env).queue.redis
   if (place === undefined) throw new Error('There is no Redis: set WAYPOST_REDIS')
   const stop = stopSignal()
   await using parts = new AsyncDisposableStack()

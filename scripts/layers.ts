@@ -9,7 +9,6 @@ import { dirname, join, normalize } from 'node:path'
 const RANK: Record<string, number> = {
   base: 0,
   mail: 1,
-  store: 1,
   smtp: 2,
   dns: 2,
   queue: 2,
@@ -19,8 +18,10 @@ const RANK: Record<string, number> = {
   listen: 4,
   delivery: 4,
   sink: 4,
+  settings: 5,
   admin: 5,
-  '.': 6,
+  start: 6,
+  '.': 7,
 }
 /** Rooms of a folder, and files that stand in it alone: each imports only from those before it. */
 const ROOMS: Record<string, readonly string[]> = {
@@ -40,6 +41,7 @@ const ROOMS: Record<string, readonly string[]> = {
     'calls',
     'content',
     's3',
+    'place.ts',
     'read',
     'write',
     'remote.ts',

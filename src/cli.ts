@@ -7,9 +7,8 @@ import { runCommands } from './admin/commands.ts'
 import type { Context, StartWish } from './admin/context.ts'
 import { systemClock } from './base/clock.ts'
 import { version } from './base/package.ts'
-import { redisPlace } from './engine.ts'
 import { configInForce } from './policy/config.ts'
-import { configPlaces, readSettings, TABLE } from './settings.ts'
+import { configPlaces, readSettings, TABLE } from './settings/settings.ts'
 
 const words = process.argv.slice(2)
 const stop = new AbortController()
@@ -57,12 +56,14 @@ function createContext(): Context {
     version: version(),
     places: () => {
       const settings = readSettings(process.env)
-      const { data, dns, hostname } = settings
+      const { data, redis } = settings.queue
+      const { hostname } = settings.process
+      const { dns } = settings.delivery
       const { own, ...rest } = configPlaces(settings)
       const config = configInForce({ own, ...rest })
-      return { data, config, own, dns, hostname, redis: redisPlace(settings) }
+      return { data, config, own, dns, hostname, redis }
     },
-    manual: Object.values(TABLE),
+    manual: TABLE,
     environment: process.env,
     start: startRelay,
   }

@@ -2,12 +2,12 @@
 
 import type { Clock } from './base/clock.ts'
 import type { Report } from './mail/event.ts'
-import type { RedisPlace } from './admin/context.ts'
+import type { RedisPlace } from './queue/bullmq/place.ts'
 import type { BullmqOptions } from './queue/bullmq/queue.ts'
 import type { LeaseTime } from './queue/bullmq/link/time.ts'
 import type { About } from './queue/port/control.ts'
 import type { Queue } from './queue/port/queue.ts'
-import type { Settings } from './settings.ts'
+import type { Settings } from './settings/settings.ts'
 
 export interface EngineWorld {
   readonly clock: Clock
@@ -18,11 +18,10 @@ export interface EngineWorld {
 }
 
 export async function openEngine(settings: Settings, world: EngineWorld): Promise<Queue> {
-  const { data: folder, history, diskReserve, roles } = settings
+  const { data: folder, history, diskReserve, redis: place } = settings.queue
   const shared = { ...world, historyAge: history.age, historySize: history.size }
   // Mail that others deliver is not kept in memory for its first attempt.
-  const memory = roles.includes('deliver') ? {} : { memory: 0 }
-  const place = redisPlace(settings)
+  const memory = settings.process.roles.includes('deliver') ? {} : { memory: 0 }
   if (place === undefined) {
     const { openSqliteQueue } = await import('./queue/sqlite/queue.ts')
     return openSqliteQueue({ ...shared, folder, diskReserve })
@@ -35,13 +34,4 @@ async function contentOf({ content, prefix }: RedisPlace): Promise<Pick<BullmqOp
   if (content === undefined) return {}
   const { openObjects } = await import('./queue/bullmq/s3/open.ts')
   return { store: await openObjects(content, prefix) }
-}
-
-/** Where the queue is, when it is in Redis. */
-export function redisPlace(settings: Settings): RedisPlace | undefined {
-  const { redis: address, redisPrefix: prefix, redisReplicas: replicas, durability } = settings
-  const { content } = settings
-  if (address === undefined) return undefined
-  const wish = { replicas, relaxed: durability === 'relaxed' }
-  return { address, prefix, wish, ...(content === undefined ? {} : { content }) }
 }

@@ -3,10 +3,8 @@
 
 import type { Readable } from 'node:stream'
 import type { Clock } from '../base/clock.ts'
-import type { RedisAddress } from '../queue/bullmq/link/address.ts'
-import type { DurabilityWish } from '../queue/bullmq/link/durability.ts'
+import type { RedisPlace } from '../queue/bullmq/place.ts'
 import type { OperatorAct } from '../queue/port/types.ts'
-import type { BucketAddress } from '../queue/bullmq/s3/address.ts'
 
 export interface Context {
   /** Standard output; may be written faster than it is read, so long lists wait for `drained`. */
@@ -53,14 +51,6 @@ export interface Places {
   readonly hostname: string
   /** Where the queue is, when it is in Redis. */
   readonly redis?: RedisPlace | undefined
-}
-
-export interface RedisPlace {
-  readonly address: RedisAddress
-  readonly prefix: string
-  readonly wish: DurabilityWish
-  /** Where content is, when it is not there too. */
-  readonly content?: BucketAddress
 }
 
 /** One setting, as the manual prints it. */

@@ -30,8 +30,7 @@ const ALWAYS = [
   'queue/port',
   'queue/bullmq/link/address.ts',
   'queue/bullmq/s3/address.ts',
-  'settings.ts',
-  'values.ts',
+  'settings',
 ]
 const SQLITE = ['queue/sqlite']
 const POLICY = ['policy', 'yaml']

@@ -3,7 +3,7 @@
 
 import { expect, test } from 'vitest'
 import { parseDuration } from '../../src/base/units.ts'
-import { readSettings, TABLE, type Settings } from '../../src/settings.ts'
+import { readSettings, TABLE, type Settings } from '../../src/settings/settings.ts'
 import { imageEnvironment, readCompose, TEXT, textOf, type Service } from './compose.ts'
 
 const { services, volumes } = readCompose({ WAYPOST_HOSTNAME: 'relay.example.com' })
@@ -15,7 +15,7 @@ test('without a host name nothing starts', () => {
 })
 
 test('every variable that is named is a setting', () => {
-  const known: string[] = Object.values(TABLE).map(({ from }) => from)
+  const known: string[] = TABLE.map(({ from }) => from)
   for (const text of [TEXT, textOf('Dockerfile')]) {
     const names = text.match(/WAYPOST_\w+/g) ?? []
     expect(names.length).toBeGreaterThan(1)
@@ -61,36 +61,39 @@ for (const name of RELAYS) {
 
   test(`${name} shares a configuration that commands can change, and never that of the checkout`, () => {
     const mounts = service.volumes!.filter((mount) => !mount.startsWith('queue:'))
-    expect(mounts).toEqual([`config:${settings.config}`, './tls:/tls:ro'])
+    expect(mounts).toEqual([`config:${settings.process.config}`, './tls:/tls:ro'])
   })
 
   test(`${name} takes mail from inside without a password, and from outside where its port leads`, () => {
-    expect(settings.listen).toMatchObject([
+    expect(settings.listen.listen).toMatchObject([
       { scheme: 'smtp', host: '127.0.0.1' },
       { scheme: 'smtp', host: '0.0.0.0' },
     ])
     for (const port of (service.ports ?? []).filter((each) => !each.endsWith(':8025')))
-      expect(port.split(':').at(-1)).toBe(String(settings.listen[1]!.port))
+      expect(port.split(':').at(-1)).toBe(String(settings.listen.listen[1]!.port))
   })
 
   test(`${name} may end what it began`, () => {
-    expect(parseDuration(service.stop_grace_period!)).toBeGreaterThan(settings.drain)
+    expect(parseDuration(service.stop_grace_period!)).toBeGreaterThan(settings.process.drain)
   })
 
   test(`${name} is healthy when it says that it is ready`, () => {
     const [kind, program, , script] = service.healthcheck!.test!
     expect([kind, program]).toEqual(['CMD', 'node'])
-    expect(script).toContain(`fetch('http://127.0.0.1:${settings.admin!.port}/readyz')`)
-    expect(settings.admin!.host).toBe('0.0.0.0')
+    expect(script).toContain(`fetch('http://127.0.0.1:${settings.http.admin!.port}/readyz')`)
+    expect(settings.http.admin!.host).toBe('0.0.0.0')
   })
 }
 
 for (const name of SHARED)
   test(`${name} waits for Redis, keeps nothing itself, and can be scaled`, () => {
     const service = services[name]!
-    const { redis, source } = settingsOf(service)
-    expect(redis).toMatchObject({ kind: 'server', hosts: [{ host: 'redis', port: 6379 }] })
-    expect(source).toBeUndefined()
+    const { queue, process, delivery } = settingsOf(service)
+    expect(queue.redis?.address).toMatchObject({
+      kind: 'server',
+      hosts: [{ host: 'redis', port: 6379 }],
+    })
+    expect(delivery.source).toBe(process.hostname)
     expect(service.depends_on).toEqual({ redis: { condition: 'service_healthy' } })
     expect(service.volumes).toHaveLength(2)
     expect(service.container_name).toBeUndefined()
@@ -99,8 +102,8 @@ for (const name of SHARED)
 
 test('a listener takes mail in where its ports lead, a worker takes it out', () => {
   const listener = settingsOf(services['listener']!)
-  expect(listener.roles).toEqual(['listen', 'admin'])
-  expect(settingsOf(services['worker']!).roles).toEqual(['deliver', 'admin'])
+  expect(listener.process.roles).toEqual(['listen', 'admin'])
+  expect(settingsOf(services['worker']!).process.roles).toEqual(['deliver', 'admin'])
   expect(services['listener']!.ports).toEqual(['2525-2534:2525'])
   expect(services['worker']!.ports).toBeUndefined()
 })
@@ -112,17 +115,17 @@ test('a folder of the machine can hold the configuration in place of the volume'
 
 test('a machine behind a shared address says its source', () => {
   const named = readCompose({ WAYPOST_HOSTNAME: 'a.example.com', WAYPOST_SOURCE: '192.0.2.1' })
-  expect(settingsOf(named.services['worker']!).source).toBe('192.0.2.1')
+  expect(settingsOf(named.services['worker']!).delivery.source).toBe('192.0.2.1')
 })
 
 test('the single relay keeps its queue in a volume', () => {
   const { volumes: mounts, ports } = services['relay']!
-  const { data, redis, roles, listen } = settingsOf(services['relay']!)
-  expect(redis).toBeUndefined()
-  expect(roles).toEqual(['listen', 'deliver', 'admin'])
-  expect(mounts![0]).toBe(`queue:${data}`)
+  const { queue, process, listen } = settingsOf(services['relay']!)
+  expect(queue.redis).toBeUndefined()
+  expect(process.roles).toEqual(['listen', 'deliver', 'admin'])
+  expect(mounts![0]).toBe(`queue:${queue.data}`)
   expect(Object.keys(volumes)).toEqual(['redis', 'queue', 'config'])
-  expect(ports).toEqual([`2525:${listen[1]!.port}`, '127.0.0.1:8025:8025'])
+  expect(ports).toEqual([`2525:${listen.listen[1]!.port}`, '127.0.0.1:8025:8025'])
 })
 
 function settingsOf({ environment }: Service): Settings {

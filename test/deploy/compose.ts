@@ -3,7 +3,7 @@
 
 import { readFileSync } from 'node:fs'
 import { parse } from 'yaml'
-import type { Environment } from '../../src/settings.ts'
+import type { Environment } from '../../src/settings/settings.ts'
 
 export interface Service {
   readonly build?: string

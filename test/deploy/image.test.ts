@@ -4,7 +4,9 @@
 import { expect, test } from 'vitest'
 import lock from '../../package-lock.json' with { type: 'json' }
 import metadata from '../../package.json' with { type: 'json' }
-import { readSettings, TABLE } from '../../src/settings.ts'
+import { PROCESS } from '../../src/settings/process.ts'
+import { QUEUE } from '../../src/settings/queue.ts'
+import { readSettings, TABLE } from '../../src/settings/settings.ts'
 import { imageEnvironment, textOf } from './compose.ts'
 
 interface Package {
@@ -33,8 +35,8 @@ test('the relay runs as a user without rights, and hears SIGTERM itself', () => 
   // In this form there is no shell between the signal and the relay.
   expect(last).toContain('\nCMD ["waypost", "start"]\n')
   expect(imageEnvironment()).toEqual({
-    [TABLE.config.from]: '/etc/waypost',
-    [TABLE.data.from]: '/var/lib/waypost',
+    [PROCESS.config.from]: '/etc/waypost',
+    [QUEUE.data.from]: '/var/lib/waypost',
   })
   expect(last).toContain('install -d -o node -g node -m 0700 /var/lib/waypost /etc/waypost')
 })
@@ -62,13 +64,13 @@ test('no key and no queue of this machine gets into the image', () => {
 
 test('under systemd the relay may end what it began, and waits for a Redis that is late', () => {
   const timeout = Number(/^TimeoutStopSec=(\d+)$/m.exec(unit)?.[1]) * 1000
-  expect(timeout).toBeGreaterThan(readSettings({}).drain)
+  expect(timeout).toBeGreaterThan(readSettings({}).process.drain)
   // By default systemd gives up after five starts in ten seconds.
   expect(unit).toMatch(/^StartLimitIntervalSec=0$/m)
   expect(unit).toMatch(/^Restart=always$/m)
   // What a start with wrong settings or policies ends with: again and again would only fill the journal.
   expect(unit).toMatch(/^RestartPreventExitStatus=2$/m)
   expect(unit).toMatch(/^User=waypost$/m)
-  const known: string[] = Object.values(TABLE).map(({ from }) => from)
+  const known: string[] = TABLE.map(({ from }) => from)
   for (const name of unit.match(/WAYPOST_\w+/g) ?? []) expect(known).toContain(name)
 })

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { systemClock } from '../../src/base/clock.ts'
 import { createResolver } from '../../src/dns/resolver.ts'
 import { readServers } from '../../src/dns/servers.ts'
-import { readSettings } from '../../src/settings.ts'
+import { readSettings } from '../../src/settings/settings.ts'
 
 const GOOD: [text: string, servers: [host: string, port: number][]][] = [
   ['127.0.0.1:5353', [['127.0.0.1', 5353]]],
@@ -27,7 +27,7 @@ const GOOD: [text: string, servers: [host: string, port: number][]][] = [
 for (const [text, servers] of GOOD) {
   test(`${text} is read alike by the settings and the resolver`, () => {
     expect(readServers(text)).toEqual(servers.map(([host, port]) => ({ host, port })))
-    expect(readSettings({ WAYPOST_DNS: text }).dns).toBe(text)
+    expect(readSettings({ WAYPOST_DNS: text }).delivery.dns).toBe(text)
     expect(() => createResolver({ clock: systemClock, server: text })).not.toThrow()
   })
 }

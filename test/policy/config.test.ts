@@ -6,7 +6,7 @@ import { systemClock } from '../../src/base/clock.ts'
 import { configInForce, followConfig, SHIPPED } from '../../src/policy/config.ts'
 import { writeConfig } from '../../src/policy/copy.ts'
 import { watchPolicy } from '../../src/policy/watch.ts'
-import { configPlaces, readSettings } from '../../src/settings.ts'
+import { configPlaces, readSettings } from '../../src/settings/settings.ts'
 
 let folder = ''
 beforeEach(async () => {

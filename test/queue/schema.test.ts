@@ -24,7 +24,6 @@ const WHOLE = [
   'oldest',
   'lastMessage',
   'lastChange',
-  'countState',
 ]
 
 for (const [name, text] of Object.entries(STATEMENTS))

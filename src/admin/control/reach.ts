@@ -7,7 +7,8 @@ import type { QueueControl } from '../../queue/port/control.ts'
 import type { ContentReader, QueueReader } from '../../queue/port/reader.ts'
 import type { Refused } from '../../events/refused-mail.ts'
 import type { RelayControl } from './remote.ts'
-import { CommandError, type Context, type RedisPlace } from '../context.ts'
+import type { RedisPlace } from '../../queue/bullmq/place.ts'
+import { CommandError, type Context } from '../context.ts'
 
 /** For reading: the running relay when there is one, else the store. */
 export async function openReader(context: Context): Promise<QueueReader> {

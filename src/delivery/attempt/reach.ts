@@ -24,16 +24,12 @@ export interface Call {
 }
 
 export type Reached =
-  | {
-      readonly kind: 'connected'
-      readonly connection: Connection
-      readonly notes: readonly string[]
-    }
+  | { readonly kind: 'connected'; readonly connection: Connection; readonly notes: string[] }
   | {
       readonly kind: 'failed'
       readonly outcome: Outcome
       readonly fact?: ConnectionFact
-      readonly notes: readonly string[]
+      readonly notes: string[]
     }
 
 export interface ReachOptions {

@@ -165,8 +165,7 @@ export class Chores {
       if (!(await this.#forgetOld(before))) break
     await this.#call('forget_changes', { age: historyAge })
     await this.#trimExcess()
-    for (let step = 0; step < STEPS && !this.#stopped; step++)
-      if ((await this.#call('free_keys', {})).value === 0) break
+    await this.#call('free_keys', {})
   }
 
   async #trimExcess(): Promise<void> {

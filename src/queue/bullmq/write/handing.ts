@@ -4,12 +4,10 @@
 import type { Clock } from '../../../base/clock.ts'
 import type { Report } from '../../../mail/event.ts'
 import type { FreshMail } from '../../fresh.ts'
-import type { Answered } from '../../../store/store.ts'
 import type { Delivery, Lease, Settlement, Taken } from '../../port/outflow.ts'
 import type { MessageId, QueueError } from '../../port/types.ts'
 import { factOf, freshDelivery } from '../../settled.ts'
 import type { Arriving } from './arriving.ts'
-import { answersOf } from '../calls/answers.ts'
 import { Batches } from '../calls/batches.ts'
 import type { Step } from '../calls/batches.ts'
 import type { Answer, Caller, Entry } from '../calls/caller.ts'
@@ -89,7 +87,6 @@ export class Handing {
     delivery: Delivery,
     settlement: Settlement,
     next?: Lease,
-    answered?: Answered,
   ): Promise<Taken | undefined> {
     const { arriving, caller } = this.#options
     const { notices = [] } = settlement
@@ -108,7 +105,7 @@ export class Handing {
     this.#hand.delete(delivery.id)
     if (answers === undefined) return undefined
     arriving.tell(arrivals, answers.slice(1))
-    const taken = await this.#taken(alone(answers[0], answered), next)
+    const taken = await this.#taken(answers[0], next)
     if (next === undefined) return undefined
     return goesOn && taken !== 'again' ? taken : this.take(next)
   }
@@ -192,11 +189,4 @@ export class Handing {
     this.#hand.add(delivery.id)
     return delivery
   }
-}
-
-/** The answer without what its entries of small state came to. */
-function alone(answer: unknown, answered: Answered | undefined): unknown {
-  if (!Array.isArray(answer) || String(answer[0]) !== 'also') return answer
-  answered?.(answersOf(answer[2]))
-  return answer[1]
 }

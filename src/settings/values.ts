@@ -2,13 +2,13 @@
 
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
-import { parseDuration, parseSize } from './base/units.ts'
-import { readServers } from './dns/servers.ts'
-import { parseAddress, type Address } from './mail/address.ts'
-import { readAddress, type RedisAddress } from './queue/bullmq/link/address.ts'
-import { readBucket, type BucketAddress } from './queue/bullmq/s3/address.ts'
-import { ROLES } from './queue/port/control.ts'
-import type { Role } from './queue/port/control.ts'
+import { parseDuration, parseSize } from '../base/units.ts'
+import { readServers } from '../dns/servers.ts'
+import { parseAddress, type Address } from '../mail/address.ts'
+import { readAddress, type RedisAddress } from '../queue/bullmq/link/address.ts'
+import { readBucket, type BucketAddress } from '../queue/bullmq/s3/address.ts'
+import { ROLES } from '../queue/port/control.ts'
+import type { Role } from '../queue/port/control.ts'
 
 export interface ListenUrl {
   /** smtp: STARTTLS offered when there is a certificate, on loopback when asked; submission: TLS and AUTH required; submissions: implicit TLS and AUTH required. */
