@@ -10,7 +10,6 @@ import { expect, test } from 'vitest'
 import { startProcess, until } from '../peers/process.ts'
 import { numbered, openTalk, sendMail, type Talk } from '../peers/smtp-load.ts'
 import { startTally } from '../peers/tally.ts'
-import { waiting } from './world.ts'
 
 const MAIL = { from: 'app@near.example', to: ['ok@far.example'] }
 
@@ -22,6 +21,11 @@ test('no mail is accepted while free space is under the reserve', async () => {
   await using talk = await openTalk(relay.port)
   expect(await talk.say('MAIL FROM:<app@near.example>')).toMatch(/^452 4\.3\.1 /)
 })
+
+// What keeps settling possible holds the log of writes too, which grows to 32 MB before its pages go home
+// (`wal_autocheckpoint`), and the room that they need there.
+const RESERVE = '48MB'
+const DISK = '128m'
 
 const disk = await smallDisk()
 if (disk === undefined) console.warn('SKIPPED: a full disk needs a mount of tmpfs, so root')
@@ -36,7 +40,7 @@ test.skipIf(disk === undefined)(
     await using relay = await startProcess({
       hop: tally.port,
       data: join(folder.path, 'data'),
-      environment: { WAYPOST_DISK_RESERVE: '8MB' },
+      environment: { WAYPOST_DISK_RESERVE: RESERVE },
     })
     await using talk = await openTalk(relay.port)
     const accepted = await fill(talk, 1)
@@ -45,18 +49,28 @@ test.skipIf(disk === undefined)(
     const arrived = (): (number | undefined)[] => tally.mails.map(({ number }) => number)
     await until(() => arrived().length >= accepted.length, 'all that was accepted', 30_000)
     expect(arrived().sort(byNumber)).toEqual(accepted)
-    await until(() => takes(talk, 5000), 'a 250 when there is room again')
+    await until(() => takes(talk, 5000), 'a 250 when there is room again', 30_000, 500)
 
     // Now somebody else takes the last byte, reserve and all.
     tally.rules = { recipient: () => '451 4.2.0 Not now' }
-    expect(await takes(talk, 5001)).toBe(true)
     const ballast = takeAll(folder.path)
-    expect(await sendMail(talk, { ...MAIL, content: numbered(6000, 1000) })).toMatch(/^45[12] 4/)
+    const taken: number[] = []
+    let reply = ''
+    // The log of writes has room for some, and free space is looked at now and then.
+    const refused = async (): Promise<boolean> => {
+      const number = 5001 + taken.length
+      reply = await sendMail(talk, { ...MAIL, content: numbered(number, 1000) })
+      if (reply.startsWith('250')) taken.push(number)
+      return !reply.startsWith('250')
+    }
+    await until(refused, 'a full disk', 30_000, 100)
+    expect(reply).toMatch(/^45[12] 4/)
     tally.rules = {}
     rmSync(ballast)
-    await until(() => takes(talk, 5002), 'a 250 when the ballast is gone')
-    await until(() => arrived().includes(5001) && arrived().includes(5002), 'all', 30_000)
-    await until(async () => (await waiting(relay)).length === 0, 'an empty queue')
+    await until(() => takes(talk, 7000), 'a 250 when the ballast is gone', 30_000, 500)
+    const all = [...taken, 7000]
+    await until(() => all.every((number) => arrived().includes(number)), 'all', 30_000)
+    await relay.emptied()
     expect(new Set(arrived()).size).toBe(arrived().length)
   },
 )
@@ -103,7 +117,7 @@ async function smallDisk(): Promise<({ readonly path: string } & AsyncDisposable
     await rm(path, { recursive: true, force: true })
   }
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=32m', 'none', path], { stdio: 'ignore' })
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK}`, 'none', path], { stdio: 'ignore' })
   } catch {
     await rm(path, { recursive: true, force: true })
     return undefined
