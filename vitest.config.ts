@@ -24,7 +24,8 @@ console.warn(
 
 export default defineConfig({
   test: {
-    testTimeout: 20_000,
+    // More than what a test waits for once (`test/peers/patience.ts`).
+    testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',
     projects: [

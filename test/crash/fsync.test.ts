@@ -35,7 +35,7 @@ describe.skipIf(missing !== undefined)('Stable storage, seen by strace', () => {
     await using relay = await startProcess({ hop: tally.port })
     await using talk = await openTalk(relay.port)
     expect(await sendMail(talk, { ...MAIL, content: numbered(1, 2000) })).toMatch(/^250 /)
-    await until(async () => (await waiting(relay)).length === 0, 'the first message')
+    await relay.emptied()
 
     const faults = ['-e', 'inject=fsync,fdatasync:error=EIO', '-e', 'trace=fsync,fdatasync']
     await using calls = await attach(relay.pid, ...faults)
@@ -70,7 +70,7 @@ describe.skipIf(missing !== undefined)('Stable storage, seen by strace', () => {
     await until(injected, 'the settling to fail')
     await calls.detach()
 
-    await until(async () => (await waiting(relay)).length === 0, 'the end of the message')
+    await relay.emptied()
     expect(tally.mails.map(({ number }) => number)).toEqual([1])
   })
 })

@@ -122,11 +122,7 @@ test('what Redis has lost is restored, and who has it already gets it no more', 
   expect(await relay.entries('--id', id, '--state', 'cancelled')).toHaveLength(1)
 
   slow.rules = {}
-  await until(
-    async () => (await relay.entries()).length === 0,
-    () => relay.said(),
-    60_000,
-  )
+  await relay.emptied(60_000)
   expect(taken(far)).toEqual(expected(letters, 'far.example'))
   expect(taken(slow)).toEqual(expected(letters, 'slow.example'))
   await until(async () => (await objects(world)).length === 0, 'the objects to go')
@@ -167,7 +163,7 @@ test('two that rebuild at once restore each message once', async () => {
   expect(results.reduce((sum, { restored = 0 }) => sum + restored, 0)).toBe(60)
   slow.rules = {}
   await relay.start()
-  await until(async () => (await relay.entries()).length === 0, 'all of it', 30_000)
+  await relay.emptied()
   expect(taken(slow)).toEqual(expected(letters, 'slow.example'))
 }, 60_000)
 

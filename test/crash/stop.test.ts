@@ -103,7 +103,7 @@ test.skipIf(wantSource !== undefined)(
       () => `all, ${arrived()} arrived`,
       60_000,
     )
-    await until(async () => (await waiting(relay)).length === 0, 'an empty queue')
+    await relay.emptied()
   },
 )
 

@@ -81,13 +81,9 @@ export async function settled(world: Pick<World, 'load' | 'tally' | 'relay'>): P
     const ids = open().map((key) => load.accepted.get(Number(key.split(' ')[0])) ?? '')
     throw new Error(`${error.message}\nthe queue says: ${await inQueue(relay, ids)}`)
   })
-  let left: string[] = []
-  await until(
-    async () => (left = await waiting(relay)).length === 0,
-    () => `an empty queue, there are still ${show(left)}`,
-    patience,
-    LOOK,
-  )
+  await relay.emptied(patience).catch(async (error: Error) => {
+    throw new Error(`${error.message}\nthe queue has ${show(await waiting(relay))}`)
+  })
 }
 
 /** Recipients that were promised and of which nothing was heard: "number recipient". */

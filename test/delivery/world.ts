@@ -24,6 +24,7 @@ import { startDns } from '../peers/dns.ts'
 import type { Dns, Zone } from '../peers/dns.ts'
 import { startMx } from '../peers/mx.ts'
 import type { Mx, Script } from '../peers/mx.ts'
+import { PATIENCE, until as eventually } from '../peers/patience.ts'
 
 /** Mail servers of all tests listen on it, each at an address of its own. */
 const PORT = 2599
@@ -162,16 +163,12 @@ async function end(delivery: DeliveryPart, clock: ManualClock): Promise<void> {
   clearInterval(passing)
 }
 
-async function isQuiet(queue: Queue): Promise<boolean> {
-  return (await queue.counts('state')).every(({ key }) => key !== 'sending')
+function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  return eventually(holds, () => String(holds), PATIENCE, 2)
 }
 
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  const end = Date.now() + 5000
-  while (!(await holds())) {
-    if (Date.now() > end) throw new Error(`Not within 5 s: ${String(holds)}`)
-    await new Promise((resolve) => setTimeout(resolve, 2))
-  }
+async function isQuiet(queue: Queue): Promise<boolean> {
+  return (await queue.counts('state')).every(({ key }) => key !== 'sending')
 }
 
 async function policyOf(

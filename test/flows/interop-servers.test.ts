@@ -46,7 +46,7 @@ describe.skipIf(wantPostfix !== undefined)('Postfix as the next hop', () => {
         () => relay.said(),
       )
       expect(taken(tls)[0]!.content.toString('latin1')).toMatch(/\(using TLSv1\.3 with cipher/)
-      await until(async () => (await waiting(relay)).length === 0, 'delivered')
+      await relay.emptied()
       const [entry] = await relay.entries('--state', 'delivered')
       expect(entry).toMatchObject({ to: `${tls}@far.example`, state: 'delivered', attempts: 1 })
     })
@@ -79,7 +79,7 @@ describe.skipIf(wantPostfix !== undefined)('Postfix as the next hop', () => {
       () => `300, not ${taken('many').length}`,
       30_000,
     )
-    await until(async () => (await waiting(relay)).length === 0, 'an empty queue')
+    await relay.emptied()
     expect(connects() - before).toBeLessThanOrEqual(20)
   })
 })
@@ -110,7 +110,7 @@ describe.skipIf(wantPostfix !== undefined)('smtp-sink as the next hop', () => {
       () => sink.count() === 200,
       () => `200, there are ${sink.count()}`,
     )
-    await until(async () => (await waiting(relay)).length === 0, 'an empty queue')
+    await relay.emptied()
   })
 })
 

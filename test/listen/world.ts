@@ -9,6 +9,7 @@ import type { ListenRules, Policy } from '../../src/policy/policy.ts'
 import { systemClock } from '../../src/base/clock.ts'
 import { startListener } from '../../src/listen/listener.ts'
 import { parseAddress } from '../../src/mail/address.ts'
+import { PATIENCE } from '../peers/patience.ts'
 import { testPolicy, TestQueue } from '../submit/world.ts'
 
 export interface World extends AsyncDisposable {
@@ -136,7 +137,7 @@ export class Talk implements AsyncDisposable {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(
         () => reject(new Error(`Nothing came; so far ${JSON.stringify(this.#text)}`)),
-        5000,
+        PATIENCE,
       )
       this.#waiters.push(() => {
         clearTimeout(timer)

@@ -10,6 +10,7 @@ import { createServer } from 'node:net'
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import type { Certificate } from './certificate.ts'
+import { PATIENCE } from './patience.ts'
 
 /** Closes the connection instead of an answer. */
 export const drop = Symbol('drop')
@@ -201,8 +202,13 @@ class World {
   until(holds: () => boolean): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const late = setTimeout(
-      () => reject(new Error(`Not within 5 s: ${String(holds)}; heard: ${this.heard.join(' | ')}`)),
-      5000,
+      () =>
+        reject(
+          new Error(
+            `Not within ${PATIENCE} ms: ${String(holds)}; heard: ${this.heard.join(' | ')}`,
+          ),
+        ),
+      PATIENCE,
     )
     const look = (): void => {
       if (holds()) resolve()

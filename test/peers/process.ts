@@ -220,6 +220,26 @@ export class RelayProcess implements AsyncDisposable {
     return out.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as QueueEntry]))
   }
 
+  /** Resolves when no recipient waits; its metrics are asked, which costs less than a command. */
+  async emptied(milliseconds?: number): Promise<void> {
+    let left: number | undefined
+    await until(
+      async () => (left = await this.#waiting()) === 0,
+      () => `an empty queue, ${left} wait still:\n${this.said()}`,
+      milliseconds,
+      50,
+    )
+  }
+
+  /** Recipients that have not ended; `undefined` while it does not say. */
+  async #waiting(): Promise<number | undefined> {
+    const response = await fetch(`http://127.0.0.1:${this.admin}/metrics`).catch(() => undefined)
+    const page = (await response?.text()) ?? ''
+    const counts = [...page.matchAll(/^waypost_recipients\{.*\} (\d+)$/gm)]
+    if (counts.length === 0) return undefined
+    return counts.reduce((sum, [, count]) => sum + Number(count), 0)
+  }
+
   /** Bytes of memory now, and at most since `forgetPeak`. */
   memory(): { readonly resident: number; readonly peak: number } {
     const status = readFileSync(`/proc/${this.pid}/status`, 'utf8')

@@ -23,6 +23,7 @@ import { ManualClock } from './clock.ts'
 import { startDns, type Dns, type Zone } from './dns.ts'
 import { engineSettings } from './engine.ts'
 import type { Mx } from './mx.ts'
+import { PATIENCE } from './patience.ts'
 
 /** Where MX hosts of flows listen: port 25 as in the world, where this user may open it. */
 export const MX_PLACE = { port: process.getuid?.() === 0 ? 25 : 10_025 }
@@ -85,8 +86,6 @@ const FILES = {
   'queues/default.yaml':
     'priority: 10\nretry: [1m, 5m, 15m, 30m, 1h, 2h, 4h]\ngive-up-after: 5d\nwarn-after: 4h\n',
 }
-
-const PATIENCE = 8000
 
 export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
   await using parts = new AsyncDisposableStack()
