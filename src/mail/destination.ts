@@ -23,6 +23,6 @@ export function destinationOf(route: Route, user?: string, nth = 1): Destination
 }
 
 /** The domain whose MX hosts it stands for; `undefined`: a next hop, which only policy knows. */
-export function domainOf(destination: Destination): Domain | undefined {
+export function domainOf(destination: string): Domain | undefined {
   return parseDomain(destination)
 }

@@ -3,6 +3,7 @@
 
 import type { DatabaseSync } from 'node:sqlite'
 
+import { domainOf } from '../../../mail/destination.ts'
 import { isEnd } from '../../../mail/outcome.ts'
 import type { State } from '../../../mail/outcome.ts'
 import type { Filter } from '../../port/reader.ts'
@@ -26,7 +27,7 @@ export function driverOf(db: DatabaseSync, filter: Filter): Driver {
   if (ids !== undefined) return byIds(db, ids)
   if (to?.includes('@') === true) return byRecipient('r.address = ?', [plainAddress(to)])
   if (from === '<>' || from?.includes('@') === true) return bySender(plainAddress(from))
-  const domain = filter.domain ?? to ?? mxOf(filter.destination)
+  const domain = filter.domain ?? to ?? ofMx(filter.destination)
   const live = states?.every((state) => !isEnd(state)) === true
   if (live && ((domain === undefined && filter.queue === undefined) || fewQueued(db)))
     return byDelivery(states)
@@ -38,8 +39,8 @@ export function driverOf(db: DatabaseSync, filter: Filter): Driver {
 }
 
 /** The domain of a destination by MX, whose recipients are all of that domain; not of a hop. */
-function mxOf(destination: string | undefined): string | undefined {
-  return destination?.includes('/') === true ? undefined : destination
+function ofMx(destination: string | undefined): string | undefined {
+  return destination === undefined ? undefined : domainOf(destination)
 }
 
 const DELIVERY = `LEFT JOIN delivery d
