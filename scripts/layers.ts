@@ -25,7 +25,17 @@ const RANK: Record<string, number> = {
 }
 /** Rooms of a folder, and files that stand in it alone: each imports only from those before it. */
 const ROOMS: Record<string, readonly string[]> = {
-  queue: ['port', 'ids.ts', 'fits.ts', 'holds.ts', 'settled.ts', 'fresh.ts', 'sqlite', 'bullmq'],
+  queue: [
+    'port',
+    'ids.ts',
+    'fits.ts',
+    'holds.ts',
+    'settled.ts',
+    'events.ts',
+    'fresh.ts',
+    'sqlite',
+    'bullmq',
+  ],
   'queue/port': [
     'types.ts',
     'intake.ts',

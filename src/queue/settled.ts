@@ -1,33 +1,10 @@
-// What a settlement comes to, whichever engine writes it: the fact for the history, and what is to
-// be known at the next attempt. And deliveries as their takers see them.
+// What a settlement comes to, whichever engine writes it: what is to be known at the next attempt. And
+// deliveries as their takers see them.
 
 import type { Envelope } from '../mail/envelope.ts'
 import type { NewMail } from './port/intake.ts'
 import type { Delivery, LastAttempt, Settlement } from './port/outflow.ts'
 import type { DeliveryId } from './port/types.ts'
-
-/** JSON of the fact; `undefined` when nothing happened that is worth telling. */
-export function factOf(delivery: DeliveryId, settlement: Settlement): string | undefined {
-  if (!isWorthTelling(settlement)) return undefined
-  const { at, attempt, results, notices, warned, moveTo } = settlement
-  const ids = notices?.map(({ id }) => id)
-  return JSON.stringify({
-    kind: 'settled',
-    at,
-    delivery,
-    attempt,
-    results,
-    warned,
-    moveTo,
-    notices: ids?.length === 0 ? undefined : ids,
-  })
-}
-
-// Nothing tried, nothing decided: a delivery that only met its lane's trouble.
-function isWorthTelling({ attempt, results, warned, moveTo }: Settlement): boolean {
-  if (attempt !== undefined || moveTo !== undefined || (warned?.length ?? 0) > 0) return true
-  return results.some(({ outcome, verdict }) => verdict.kind !== 'untried' || outcome !== undefined)
-}
 
 /**
  * Whether every recipient was tried. Trouble before MAIL, and an attempt of some recipients, leave what is

@@ -1,30 +1,11 @@
-// What is told of mail that comes in: that it was accepted, or refused.
+// What is told of mail that is refused. That it was accepted is told as the queue tells it.
 
 import type { RelayEvent } from '../mail/event.ts'
 import type { At } from '../policy/policy.ts'
-import type { NewMail } from '../queue/port/intake.ts'
 import type { Submission } from './submission.ts'
 import { formatAddress, type Address } from '../mail/address.ts'
 
-export type Accepted = Extract<RelayEvent, { kind: 'accepted' }>
 export type Refused = Extract<RelayEvent, { kind: 'refused' }>
-
-export function acceptedEvent({ id, at, envelope, content }: NewMail): Accepted {
-  const { sender, recipients, submitter } = envelope
-  const { client, user, protocol, rule } = submitter
-  return {
-    kind: 'accepted',
-    at,
-    id,
-    from: pathOf(sender),
-    to: recipients.map((recipient) => formatAddress(recipient.address)),
-    bytes: content.size,
-    ...(client === undefined ? {} : { client }),
-    ...(user === undefined ? {} : { user }),
-    protocol,
-    rule,
-  }
-}
 
 /** What a client asked for, and was told. */
 export interface Denial {

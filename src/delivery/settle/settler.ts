@@ -3,10 +3,10 @@
 
 import type { Cancel, Clock } from '../../base/clock.ts'
 import type { Report } from '../../mail/event.ts'
+import { settledEvents } from '../../queue/events.ts'
 import type { Delivery, Lease, Settlement, Taken } from '../../queue/port/outflow.ts'
 import type { Outflow } from '../../queue/port/outflow.ts'
 import { QueueError } from '../../queue/port/types.ts'
-import { tell } from './echo.ts'
 
 const AGAIN = 1000
 
@@ -75,7 +75,7 @@ export class Settler {
   async #write(delivery: Delivery, toSettle: ToSettle, next?: Lease): Promise<Taken | undefined> {
     const settlement = typeof toSettle === 'function' ? await toSettle() : toSettle
     const taken = await this.#queue.settle(delivery, settlement, next)
-    tell(this.#report, delivery, settlement)
+    for (const event of settledEvents(delivery, settlement)) this.#report(event)
     return taken
   }
 

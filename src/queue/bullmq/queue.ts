@@ -6,6 +6,7 @@ import type { Clock } from '../../base/clock.ts'
 import { formatSize } from '../../base/units.ts'
 import type { Destination } from '../../mail/destination.ts'
 import type { Report } from '../../mail/event.ts'
+import { steeredEvent } from '../events.ts'
 import { describeFilter } from '../fits.ts'
 import { FreshMail } from '../fresh.ts'
 import { formatScope } from '../holds.ts'
@@ -370,8 +371,8 @@ class BullmqQueue implements Queue {
     }
   }
 
-  #steered(act: Act, what: string, steered: Steered, { who, why }: OperatorAct): Steered {
-    this.#report({ kind: 'steered', at: this.#clock.now(), act, what, ...steered, who, why })
+  #steered(act: Act, what: string, steered: Steered, by: OperatorAct): Steered {
+    this.#report(steeredEvent(this.#clock.now(), act, what, steered, by))
     return steered
   }
 

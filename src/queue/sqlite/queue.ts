@@ -7,9 +7,9 @@ import { hostname } from 'node:os'
 import type { Clock } from '../../base/clock.ts'
 import { makeFolder } from '../../base/folder.ts'
 import { formatSize } from '../../base/units.ts'
-import { formatAddress } from '../../mail/address.ts'
 import type { Destination } from '../../mail/destination.ts'
 import type { Report } from '../../mail/event.ts'
+import { acceptedEvent, steeredEvent } from '../events.ts'
 import { describeFilter } from '../fits.ts'
 import { FreshMail } from '../fresh.ts'
 import { createIds, formatId, parseId } from '../ids.ts'
@@ -243,13 +243,9 @@ class SqliteQueue implements Queue {
   }
 
   // A client's message is told by the listener; nobody else sees what the relay writes itself.
-  #written({ at, envelope, content }: NewMail, number: number): void {
-    this.#parts.content.accepted(content)
-    const { sender, recipients, submitter, size: bytes } = envelope
-    const { protocol, rule } = submitter
-    const to = recipients.map(({ address }) => formatAddress(address))
-    const from = sender === undefined ? '<>' : formatAddress(sender)
-    this.#report({ kind: 'accepted', at, id: formatId(number), from, to, bytes, protocol, rule })
+  #written(mail: NewMail, number: number): void {
+    this.#parts.content.accepted(mail.content)
+    this.#report(acceptedEvent(mail, formatId(number)))
   }
 
   overdue(kind: 'expire' | 'warn' | 'refuse', count: number): Promise<Delivery[]> {
@@ -375,8 +371,8 @@ class SqliteQueue implements Queue {
     return [{ ...(about?.() ?? NOBODY), ...mine, startedAt: this.#startedAt, seenAt: clock.now() }]
   }
 
-  #steered(act: Act, what: string, steered: Steered, { who, why }: OperatorAct): Steered {
-    this.#report({ kind: 'steered', at: this.#clock.now(), act, what, ...steered, who, why })
+  #steered(act: Act, what: string, steered: Steered, by: OperatorAct): Steered {
+    this.#report(steeredEvent(this.#clock.now(), act, what, steered, by))
     return steered
   }
 

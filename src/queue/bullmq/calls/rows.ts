@@ -8,6 +8,8 @@ import type { NewDelivery, NewMail, Once } from '../../port/intake.ts'
 import type { Delivery, LastAttempt, RecipientResult, Settlement } from '../../port/outflow.ts'
 import type { DeliveryId, MessageId } from '../../port/types.ts'
 import type { HoldNote } from '../../holds.ts'
+import { deliveriesTold } from '../../events.ts'
+import type { AcceptedDelivery } from '../../events.ts'
 import { envelopeOf, isWhole, lastOf } from '../../settled.ts'
 import type { Word } from './caller.ts'
 
@@ -16,12 +18,7 @@ export interface MessageRow {
   readonly at: number
   readonly size: number
   readonly env: Envelope
-  readonly told: readonly {
-    readonly destination: Destination
-    readonly queue: string
-    readonly rule: string
-    readonly recipients: readonly number[]
-  }[]
+  readonly told: readonly AcceptedDelivery[]
 }
 
 /** A delivery that has not ended, as the message's hash has it. */
@@ -120,11 +117,9 @@ export function senderOf({ sender }: Envelope): string {
   return sender === undefined ? '' : formatAddress(sender)
 }
 
-function messageOf({ at, content, envelope, deliveries }: NewMail): MessageRow {
-  const told = deliveries.map(({ destination, queue, rule, recipients }) => {
-    return { destination, queue, rule, recipients }
-  })
-  return { at, size: content.size, env: envelope, told }
+function messageOf(mail: NewMail): MessageRow {
+  const { at, content, envelope } = mail
+  return { at, size: content.size, env: envelope, told: deliveriesTold(mail) }
 }
 
 function placeOf(delivery: NewDelivery, n: number) {

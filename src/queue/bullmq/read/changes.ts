@@ -5,7 +5,7 @@ import type { Redis } from 'ioredis'
 
 import type { Change, Changes, Fact, Since } from '../../port/history.ts'
 import type { MessageId } from '../../port/types.ts'
-import { acceptedFact, withKnownIds } from './facts.ts'
+import { factOfMessage, withKnownIds } from './facts.ts'
 
 /** Facts looked at for one of a page: of mail that was forgotten or taken back nothing is told. */
 const LOOKED = 10
@@ -94,7 +94,7 @@ async function changesOf(redis: Redis, prefix: string, found: readonly Named[]):
     const [error, text] = texts[n]!
     if (error !== null) throw error
     if (typeof text !== 'string') return undefined
-    return isAccepted ? acceptedFact(message, text) : (JSON.parse(text) as Fact)
+    return isAccepted ? factOfMessage(message, text) : (JSON.parse(text) as Fact)
   })
   const told = await withKnownIds(redis, prefix, facts)
   return found.flatMap(({ message, place }, n) => {

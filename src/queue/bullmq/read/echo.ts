@@ -2,6 +2,7 @@
 
 import type { Destination } from '../../../mail/destination.ts'
 import type { RelayEvent } from '../../../mail/event.ts'
+import { cancelledEvent } from '../../events.ts'
 
 type Told =
   | {
@@ -29,8 +30,8 @@ export function eventOf(text: string): RelayEvent {
   const { at, message: id, n } = told
   const delivery = `${id}-${n}`
   if (told.kind === 'interrupted') return { kind: 'interrupted', at, id, delivery }
-  const { acceptedAt, from, recipient, q: queue, to, who: by, why: reason } = told
+  const { acceptedAt, from, recipient, q: queue, to } = told
   const destination = to as Destination
   const about = { at, id, delivery, acceptedAt, from, to: recipient, queue, destination }
-  return { kind: 'ended', end: 'cancelled', ...about, by, reason }
+  return cancelledEvent(about, told)
 }

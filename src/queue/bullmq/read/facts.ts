@@ -2,8 +2,9 @@
 
 import type { Redis } from 'ioredis'
 
+import { acceptedFact } from '../../events.ts'
 import type { Fact } from '../../port/history.ts'
-import type { DeliveryId, MessageId } from '../../port/types.ts'
+import type { MessageId } from '../../port/types.ts'
 import type { MessageRow } from '../calls/rows.ts'
 
 /** In order of time: their fields are f<time>.<number>.<place>. */
@@ -18,12 +19,9 @@ export function factsOf(fields: Readonly<Record<string, string>>): Fact[] {
 }
 
 /** @param text what never changes of the message */
-export function acceptedFact(id: MessageId, text: string): Fact {
+export function factOfMessage(id: MessageId, text: string): Fact {
   const { at, env: envelope, told } = JSON.parse(text) as MessageRow
-  const deliveries = told.map((delivery, index) => {
-    return { id: `${id}-${index + 1}` as DeliveryId, ...delivery }
-  })
-  return { kind: 'accepted', at, envelope, deliveries }
+  return acceptedFact(id, { at, envelope }, told)
 }
 
 /** Notices were handed in under derived ids; they are told by the ids that they have here. */

@@ -24,7 +24,7 @@ import type {
 } from '../../port/reader.ts'
 import type { MessageId, OperatorAct } from '../../port/types.ts'
 import { readChanges } from './changes.ts'
-import { acceptedFact, factsOf, withKnownIds } from './facts.ts'
+import { factOfMessage, factsOf, withKnownIds } from './facts.ts'
 import { find, messageOf, readMessages } from './find.ts'
 import { destinationOf, laneOf } from '../link/keys.ts'
 import { readOldest } from './oldest.ts'
@@ -67,7 +67,7 @@ export class Reading {
     const facts = await withKnownIds(this.#redis, this.#prefix, factsOf(fields))
     return {
       id,
-      facts: [acceptedFact(id, fields['m']), ...facts],
+      facts: [factOfMessage(id, fields['m']), ...facts],
       entries,
       ...(await this.#stopsOf(entries)),
     }

@@ -2,8 +2,8 @@
 // which the delivery ends that it tells of.
 
 import type { Clock } from '../../../base/clock.ts'
-import { formatAddress } from '../../../mail/address.ts'
 import type { Report } from '../../../mail/event.ts'
+import { acceptedEvent } from '../../events.ts'
 import type { FreshMail } from '../../fresh.ts'
 import type { NewMail } from '../../port/intake.ts'
 import { QueueError } from '../../port/types.ts'
@@ -102,11 +102,7 @@ export class Arriving {
       const { kind, id } = acceptedOf(answers[index])
       if (kind === 'swept') void this.accept(mail).catch(this.#options.failed)
       if (kind !== 'accepted' || id !== row.given.id) continue
-      const { recipients, submitter, size: bytes } = mail.envelope
-      const { protocol, rule } = submitter
-      const to = recipients.map(({ address }) => formatAddress(address))
-      const from = row.given.from === '' ? '<>' : row.given.from
-      this.#options.report({ kind: 'accepted', at: mail.at, id, from, to, bytes, protocol, rule })
+      this.#options.report(acceptedEvent(mail, id))
     }
   }
 

@@ -6,7 +6,8 @@ import type { Report } from '../../../mail/event.ts'
 import type { FreshMail } from '../../fresh.ts'
 import type { Delivery, Lease, Settlement, Taken } from '../../port/outflow.ts'
 import type { MessageId, QueueError } from '../../port/types.ts'
-import { factOf, freshDelivery } from '../../settled.ts'
+import { settledFact } from '../../events.ts'
+import { freshDelivery } from '../../settled.ts'
 import type { Arriving } from './arriving.ts'
 import { Batches } from '../calls/batches.ts'
 import type { Step } from '../calls/batches.ts'
@@ -122,7 +123,7 @@ export class Handing {
       ...(after === undefined ? {} : { after }),
       ...(next ? { next: lease! } : {}),
     }
-    const settle: Entry = { name: 'settle', given, words: [factOf(id, settlement) ?? ''] }
+    const settle: Entry = { name: 'settle', given, words: [settledFact(id, settlement) ?? ''] }
     // What a sweep has taken has no job; whatever goes elsewhere gets one there by our function.
     if (lease === undefined) return [settle]
     const lane = this.#options.lanes.get(destination)
@@ -142,7 +143,7 @@ export class Handing {
   async #settleAlone(delivery: Delivery, settlement: Settlement): Promise<void> {
     const { link, caller, heard } = this.#options
     const given = this.#settleRow(delivery, settlement)
-    const fact = factOf(delivery.id, settlement) ?? ''
+    const fact = settledFact(delivery.id, settlement) ?? ''
     heard(await caller.call(link.work, 'settle', given, fact))
   }
 

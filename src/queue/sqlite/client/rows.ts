@@ -9,7 +9,8 @@ import { formatDeliveryId, formatId, parseId, splitId } from '../../ids.ts'
 import type { NewDelivery, NewMail } from '../../port/intake.ts'
 import type { Delivery, RecipientResult, Settlement } from '../../port/outflow.ts'
 import type { ContentRef, DeliveryId, MessageId } from '../../port/types.ts'
-import { envelopeOf, factOf, isWhole, lastOf } from '../../settled.ts'
+import { deliveriesTold, settledFact } from '../../events.ts'
+import { envelopeOf, isWhole, lastOf } from '../../settled.ts'
 import { FATES } from '../schema/wire.ts'
 import type {
   DeliveryRow,
@@ -25,9 +26,6 @@ export function mailRow(mail: NewMail, newNumber: () => number): MailRow {
   const { envelope, content, once } = mail
   const number = parseId(mail.id)
   const { sender } = envelope
-  const told = mail.deliveries.map(({ destination, queue, rule, recipients }) => {
-    return { destination, queue, rule, recipients }
-  })
   return [
     number ?? newNumber(),
     number === undefined ? mail.id : null,
@@ -36,7 +34,7 @@ export function mailRow(mail: NewMail, newNumber: () => number): MailRow {
     content.size,
     content.bytes === undefined ? content.key : null,
     JSON.stringify(envelope),
-    JSON.stringify(told),
+    JSON.stringify(deliveriesTold(mail)),
     once === undefined ? null : [once.key, once.until],
     0,
     content.bytes?.length ?? 0,
@@ -65,7 +63,7 @@ export function settleRow(
   const last = lastOf(settlement)
   return [
     ...([message, n, at, results.map(resultRow)] as const),
-    factOf(id, settlement) ?? null,
+    settledFact(id, settlement) ?? null,
     last !== undefined || isWhole(settlement),
     last === undefined ? null : JSON.stringify(last),
     expireAt ?? null,

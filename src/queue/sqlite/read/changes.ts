@@ -6,7 +6,7 @@ import { formatId } from '../../ids.ts'
 import type { Change, Changes, Fact, Since } from '../../port/history.ts'
 import { lastOf, NONE } from '../schema/numbers.ts'
 import type { ChangeRow } from '../schema/numbers.ts'
-import { acceptedFact, withKnownIds } from './reading.ts'
+import { factOf, withKnownIds } from './reading.ts'
 import type { MessageRow } from './reading.ts'
 
 /** Facts looked at for one of a page: of mail that was forgotten or taken back nothing is told. */
@@ -27,7 +27,7 @@ export function changesOf(db: DatabaseSync): ReadChanges {
     for (const [number, message] of factsAfter(sql, after)) {
       if (changes.length === count || looked++ === count * LOOKED) break
       last = number
-      const fact = factOf(db, sql, message, number)
+      const fact = factAt(db, sql, message, number)
       const cursor = formatCursor(number)
       if (fact !== undefined) changes.push({ message: formatId(message), fact, cursor })
     }
@@ -89,7 +89,7 @@ function* factsAfter(
   }
 }
 
-function factOf(
+function factAt(
   db: DatabaseSync,
   sql: Prepared,
   message: number,
@@ -98,5 +98,5 @@ function factOf(
   const fact = sql.body.get(message, number) as unknown as [string] | undefined
   if (fact !== undefined) return withKnownIds(db, JSON.parse(fact[0]) as Fact)
   const row = sql.message.get(message) as unknown as MessageRow | undefined
-  return row === undefined ? undefined : acceptedFact(row)
+  return row === undefined ? undefined : factOf(row)
 }

@@ -9,7 +9,9 @@ import { pathToFileURL } from 'node:url'
 import type { Destination } from '../../../mail/destination.ts'
 import type { Envelope } from '../../../mail/envelope.ts'
 import type { Cause } from '../../../mail/outcome.ts'
-import { formatDeliveryId, formatId } from '../../ids.ts'
+import { acceptedFact } from '../../events.ts'
+import type { AcceptedDelivery } from '../../events.ts'
+import { formatId } from '../../ids.ts'
 import { parseScope, underHolds } from '../../holds.ts'
 import type { Fact } from '../../port/history.ts'
 import type { Entry, Filter, Page, StandingHold, Suspension, Trace } from '../../port/reader.ts'
@@ -70,7 +72,7 @@ export function readTrace(db: DatabaseSync, text: string, now: number): Trace | 
   return {
     id: formatId(id),
     facts: [
-      acceptedFact(found[0] as unknown as MessageRow),
+      factOf(found[0] as unknown as MessageRow),
       ...facts.map(([body]) => withKnownIds(db, JSON.parse(body as string) as Fact)),
     ],
     entries,
@@ -78,18 +80,9 @@ export function readTrace(db: DatabaseSync, text: string, now: number): Trace | 
   }
 }
 
-export function acceptedFact([id, at, envelope, deliveries]: MessageRow): Fact {
-  interface Told {
-    readonly destination: Destination
-    readonly queue: string
-    readonly rule: string
-    readonly recipients: readonly number[]
-  }
-  const told = (JSON.parse(deliveries) as Told[]).map((delivery, index) => ({
-    id: formatDeliveryId(id, index + 1),
-    ...delivery,
-  }))
-  return { kind: 'accepted', at, envelope: JSON.parse(envelope) as Envelope, deliveries: told }
+export function factOf([id, at, envelope, deliveries]: MessageRow): Fact {
+  const told = JSON.parse(deliveries) as AcceptedDelivery[]
+  return acceptedFact(formatId(id), { at, envelope: JSON.parse(envelope) as Envelope }, told)
 }
 
 /** Notices were handed in under derived ids; they are told by the ids that they have here. */

@@ -3,6 +3,7 @@
 
 import type { Destination } from '../../../mail/destination.ts'
 import type { RelayEvent } from '../../../mail/event.ts'
+import { cancelledEvent } from '../../events.ts'
 import { formatDeliveryId, formatId } from '../../ids.ts'
 import type { DeliveryState } from './delivery.ts'
 import type { OperatorAct } from '../../port/types.ts'
@@ -33,20 +34,15 @@ function tell({ told, undo }: Store, row: ToldRow): void {
 }
 
 export function eventOf(row: ToldRow): RelayEvent {
-  return row.kind === 'cancelled' ? cancelledEvent(row) : interruptedEvent(row)
+  return row.kind === 'cancelled' ? eventOfCancelled(row) : interruptedEvent(row)
 }
 
-function cancelledEvent({ message, n, destination, who, why, ...about }: CancelledRow): RelayEvent {
-  return {
-    ...about,
-    kind: 'ended',
-    end: 'cancelled',
-    id: formatId(message),
-    delivery: formatDeliveryId(message, n),
-    destination: destination as Destination,
-    by: who,
-    reason: why,
-  }
+function eventOfCancelled(row: CancelledRow): RelayEvent {
+  const { at, message, n, acceptedAt, from, to, queue } = row
+  const [id, delivery] = [formatId(message), formatDeliveryId(message, n)]
+  const destination = row.destination as Destination
+  const about = { at, id, delivery, acceptedAt, from, to, queue, destination }
+  return cancelledEvent(about, row)
 }
 
 function interruptedEvent({ at, message, n }: InterruptedRow): RelayEvent {
