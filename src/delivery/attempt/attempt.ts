@@ -1,7 +1,6 @@
 // One try of one delivery: over the connection at hand or a new one, until there is an outcome for
 // every recipient that was asked for. It ends in a settlement and never throws.
 
-import { pause } from '../../base/clock.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Report } from '../../mail/event.ts'
 import { formatPath } from '../../mail/address.ts'
@@ -13,31 +12,27 @@ import type { Assessed } from '../decide/assess.ts'
 import type { Patience } from '../trouble/back-off.ts'
 import type { Health } from '../site/health.ts'
 import type { Notices } from '../notice/owed.ts'
-import { fits } from '../connect/fits.ts'
 import type { Connection, Transaction, TransactionResult } from '../connection.ts'
 import { viewOf } from '../decide/judge.ts'
 import { patienceOf, timeAfter } from '../decide/plan.ts'
 import type { Plan } from '../decide/plan.ts'
 import type { Prepared } from './prepare.ts'
-import { reach } from './reach.ts'
-import type { ReachOptions, Reached } from './reach.ts'
+import { obtain } from './obtain.ts'
+import type { ObtainOptions } from './obtain.ts'
+import type { Reached } from './reach.ts'
 import type { ToSettle } from '../settle/settler.ts'
 import { all, attempted, ended, factOf, moved, troubled, untried } from '../decide/settlements.ts'
 import type { Slot } from '../site/site.ts'
-import type { Sites } from '../site/sites.ts'
 import type { Way } from '../trouble/way.ts'
 import { Witness } from './witness.ts'
 
-export interface AttemptOptions extends ReachOptions {
-  readonly sites: Sites
+export interface AttemptOptions extends ObtainOptions {
   readonly health: Health
   readonly notices: Notices
   readonly policy: () => Policy
   readonly clock: Clock
   readonly chance: () => number
   readonly report: Report
-  /** Everything stops at once. */
-  readonly signal: AbortSignal
 }
 
 export interface Made {
@@ -54,10 +49,6 @@ interface Asked {
   readonly taken: number
 }
 
-/** So soon after we ended a connection a refusal before MAIL may be the echo of that, in milliseconds. */
-const ECHOES = 2000
-/** How long it is waited for the echo to go, each time: sendmail takes up to 10 ms, when it has the time. */
-const ECHO = [20, 100, 1000]
 /** When it is not known whom a refusal is about, the message is asked for again after this. */
 const ASK_AGAIN = 60_000
 /** After a trouble of all, others of its lane go before the one that met it. */
@@ -109,7 +100,8 @@ export class Attempt {
     let asked: Asked | undefined
     this.#noteQueue()
     for (;;) {
-      const reached = await this.#connection()
+      const reached = await obtain(this.#options, this.#slot, this.#delivery.last)
+      this.#notes.push(...reached.notes)
       if (reached.kind === 'failed') return this.#unreached(reached, plan)
       const { connection } = reached
       const { used, taken } = connection
@@ -134,54 +126,6 @@ export class Attempt {
     const now = this.#options.clock.now()
     if (again === refusal) learnt.freshDidNotHelp(refusal, now)
     else learnt.wasFull(taken, now)
-  }
-
-  /** The one at hand where it fits, or a new one. */
-  async #connection(): Promise<Reached> {
-    const { sites } = this.#options
-    const { connection } = this.#slot
-    if (connection !== undefined) {
-      if (this.#mayReuse(connection)) return { kind: 'connected', connection, notes: [] }
-      await sites.retire(this.#slot)
-    }
-    let reached = await this.#reach()
-    for (const wait of ECHO) {
-      if (!this.#isEcho(reached)) break
-      await pause(this.#options.clock, wait, this.#options.signal)
-      reached = await this.#reach()
-    }
-    this.#notes.push(...reached.notes)
-    if (reached.kind === 'connected') sites.opened(this.#slot, reached.connection)
-    return reached
-  }
-
-  async #reach(): Promise<Reached> {
-    const { clock, signal } = this.#options
-    const { site, hop } = this.#slot
-    const before = clock.now()
-    const { trouble } = this.#way
-    const tlsAnew = trouble.probing && trouble.cause === 'tls'
-    const call = { hop, first: this.#delivery.last, tlsAnew }
-    const reached = await reach(this.#options, site, call, signal)
-    site.took(reached.kind === 'connected' ? clock.now() - before : Infinity)
-    return reached
-  }
-
-  // A server may count a connection for a moment after its end: what it refuses then is the echo of our
-  // own goodbye, and no trouble.
-  #isEcho(reached: Reached): boolean {
-    const { clock, signal } = this.#options
-    if (reached.kind === 'connected' || reached.outcome.scope !== 'site' || signal.aborted)
-      return false
-    return reached.outcome.stage !== 'dns' && clock.now() - this.#slot.site.endedAt < ECHOES
-  }
-
-  #mayReuse(connection: Connection): boolean {
-    const { site, hop } = this.#slot
-    const most = site.messagesPerConnection(this.#options.clock.now())
-    if (!connection.usable || connection.taken >= most || !fits(connection.fact, hop)) return false
-    const { last } = this.#delivery
-    return last?.address === undefined || last.address === connection.fact.address
   }
 
   /** No host was to be had. */
@@ -262,7 +206,7 @@ export class Attempt {
     if (name !== queue) this.#notes.push(`The queue "${queue}" has no file: ${name} is used`)
   }
 
-  #terms({ retry, expireAt }: ToSend) {
+  #terms({ retry, expireAt }: Pick<ToSend, 'retry' | 'expireAt'>) {
     const { clock, chance } = this.#options
     const { sender } = this.#delivery.envelope
     return { sender, retry, expireAt, now: clock.now(), chance: chance() }
@@ -283,7 +227,7 @@ export class Attempt {
     if (connection !== undefined && !connection.usable) void sites.retire(this.#slot)
     const { retry, giveUpAfter } = policy().queue(this.#delivery.queue)
     const expireAt = timeAfter(this.#delivery, giveUpAfter)
-    const terms = this.#terms({ kind: 'send', recipients: [], retry, expireAt, signing: undefined })
+    const terms = this.#terms({ retry, expireAt })
     const attempt = factOf(this.#startedAt, now, this.#slot.site.name, undefined, this.#notes)
     const outcomes = all(this.#delivery.recipients, BROKEN)
     const settlement = attempted(this.#delivery, outcomes, attempt, terms, {})

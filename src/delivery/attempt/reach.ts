@@ -24,12 +24,16 @@ export interface Call {
 }
 
 export type Reached =
-  | { readonly kind: 'connected'; readonly connection: Connection; readonly notes: string[] }
+  | {
+      readonly kind: 'connected'
+      readonly connection: Connection
+      readonly notes: readonly string[]
+    }
   | {
       readonly kind: 'failed'
       readonly outcome: Outcome
       readonly fact?: ConnectionFact
-      readonly notes: string[]
+      readonly notes: readonly string[]
     }
 
 export interface ReachOptions {

@@ -6,14 +6,12 @@
 import { classOf, formatReply } from '../../mail/reply.ts'
 import type { Reply } from '../../mail/reply.ts'
 import { mailCommand, rcptCommand } from './commands.ts'
+import { ContentWriter } from './content-writer.ts'
+import type { ContentEnds } from './content-writer.ts'
 import type { Dialogue, Listener } from './dialogue.ts'
-import { Dots, wrapContent } from '../../smtp/stuffing.ts'
 import type { Offers } from './hello.ts'
 import type { Found, Loss, Transaction, TransactionResult } from '../connection.ts'
 import { refusesNumber, saysTooMany } from '../decide/replies.ts'
-
-/** In-memory content up to here goes out in one write with its dot. */
-const ONE_WRITE = 64 * 1024
 
 type Step = 'reset' | 'mail' | 'rcpt' | 'data' | 'content' | 'dot' | 'over'
 
@@ -31,7 +29,7 @@ export interface Course {
   readonly ended: (result: TransactionResult, left: Left) => void
 }
 
-export class Exchange implements Listener {
+export class Exchange implements Listener, ContentEnds {
   readonly #dialogue: Dialogue
   readonly #offers: Offers
   readonly #transaction: Transaction
@@ -45,13 +43,14 @@ export class Exchange implements Listener {
   #next = 0
   #open = false
   #taken = false
-  #wake: (() => void) | undefined
+  readonly #writer: ContentWriter
 
   constructor(dialogue: Dialogue, offers: Offers, transaction: Transaction, course: Course) {
     this.#dialogue = dialogue
     this.#offers = offers
     this.#transaction = transaction
     this.#course = course
+    this.#writer = new ContentWriter(dialogue, transaction, this)
   }
 
   begin(): void {
@@ -89,7 +88,7 @@ export class Exchange implements Listener {
   }
 
   drained(): void {
-    this.#wake?.()
+    this.#writer.drained()
   }
 
   #sayEnvelope(): void {
@@ -160,47 +159,17 @@ export class Exchange implements Listener {
   }
 
   #sayContent(): void {
-    const { prefix, content } = this.#transaction
     this.#step = 'content'
-    if (!Buffer.isBuffer(content) || content.length > ONE_WRITE) return void this.#sayPieces()
-    if (this.#mayEnd()) this.#sayDot(wrapContent(prefix, content))
+    this.#writer.begin()
   }
 
-  async #sayPieces(): Promise<void> {
-    const { prefix, content } = this.#transaction
-    const dots = new Dots()
-    try {
-      if (prefix.length > 0) this.#dialogue.say(prefix, 'block')
-      for await (const piece of Buffer.isBuffer(content) ? slices(content) : content()) {
-        if (!this.#isSending()) return
-        if (!this.#dialogue.say(dots.push(asBuffer(piece)), 'block')) await this.#room()
-      }
-    } catch {
-      return this.#stop('The content could not be read to its end')
-    }
-    if (this.#isSending() && this.#mayEnd()) this.#sayDot(dots.end())
-  }
-
-  #isSending(): boolean {
-    return this.#step === 'content'
-  }
-
-  #room(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = resolve
-      if (!this.#isSending()) resolve()
-    })
-  }
-
-  #mayEnd(): boolean {
-    if (this.#transaction.mayEnd?.() !== false) return true
-    this.#stop('Our right to send it ran out before the final dot')
-    return false
-  }
-
-  #sayDot(bytes: Buffer): void {
+  contentEnds(last: Buffer): void {
     this.#step = 'dot'
-    this.#dialogue.say(bytes, 'dot')
+    this.#dialogue.say(last, 'dot')
+  }
+
+  contentFailed(text: string): void {
+    this.lost({ kind: 'stopped', text })
   }
 
   // The server has decided before it has seen the end. The rest of the content would be read as
@@ -259,10 +228,6 @@ export class Exchange implements Listener {
     return this.#transaction.recipients.map(({ n }) => n).filter((n) => !this.#found.has(n))
   }
 
-  #stop(text: string): void {
-    if (this.#isSending()) this.lost({ kind: 'stopped', text })
-  }
-
   #stage(): 'mail' | 'rcpt' | 'data' | 'dot' {
     if (this.#step === 'content') return 'data'
     return this.#step === 'reset' || this.#step === 'over' ? 'mail' : this.#step
@@ -284,19 +249,9 @@ export class Exchange implements Listener {
     this.#step = 'over'
     this.#dialogue.listen(undefined)
     if (connection !== 'ready') this.#dialogue.stop('The connection can carry no more mail')
-    this.#wake?.()
+    this.#writer.stop()
     const width = this.#width === undefined ? {} : { width: this.#width }
     const result = { found: this.#found, later: this.#later, connection, ...width }
     this.#course.ended(result, { taken: this.#taken, open: this.#open })
   }
-}
-
-function* slices(content: Buffer): Generator<Buffer> {
-  for (let at = 0; at < content.length; at += ONE_WRITE) yield content.subarray(at, at + ONE_WRITE)
-}
-
-function asBuffer(piece: Uint8Array): Buffer {
-  return Buffer.isBuffer(piece)
-    ? piece
-    : Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength)
 }
