@@ -1,10 +1,9 @@
 // Where the recipients of a message go: one delivery for each destination and queue that they lead
 // to, with the times of that queue.
 
+import type { Writable } from '../base/writable.ts'
 import type { Policy, QueueRules, Routing } from '../policy/policy.ts'
 import type { NewDelivery } from '../queue/port/intake.ts'
-
-type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
 /** Of a client's message; `routings` has one for each of its recipients, in their order. */
 export function deliveriesOf(

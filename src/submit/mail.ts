@@ -1,5 +1,6 @@
 // From a message of which all is known to what the queue accepts.
 
+import type { Writable } from '../base/writable.ts'
 import type { Address, Domain } from '../mail/address.ts'
 import type { Envelope, Submitter } from '../mail/envelope.ts'
 import type { Policy } from '../policy/policy.ts'
@@ -24,8 +25,6 @@ export interface MessageFacts {
   /** The field, which may be one that we wrote. */
   readonly messageId: string | undefined
 }
-
-type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
 export function newMail(
   submission: Submission,

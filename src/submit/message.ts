@@ -1,6 +1,7 @@
 // A message whose content comes: judged by its header, given our fields, and handed to the queue.
 
 import type { Clock } from '../base/clock.ts'
+import type { Writable } from '../base/writable.ts'
 import type { Address } from '../mail/address.ts'
 import type { Submitter } from '../mail/envelope.ts'
 import type { Report } from '../mail/event.ts'
@@ -28,8 +29,6 @@ export interface Reception {
   readonly report: Report
   readonly clock: Pick<Clock, 'now'>
 }
-
-type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
 export class Message {
   readonly #reception: Reception
