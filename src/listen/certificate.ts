@@ -5,6 +5,7 @@ import { X509Certificate } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { createSecureContext } from 'node:tls'
 import type { Clock } from '../base/clock.ts'
+import { Repeat } from '../base/repeat.ts'
 
 export interface CertificateFiles {
   readonly cert: string
@@ -43,23 +44,13 @@ export async function watchCertificate(
       for (const listener of listeners) listener(pair)
     }
   }
-  const next = (): void => {
-    look()
-      .catch(onProblem)
-      .finally(() => {
-        if (!stopped) cancel = clock.after(LOOK, next)
-      })
-  }
-  let stopped = false
-  let cancel = clock.after(LOOK, next)
+  const failed = (error: unknown): void => onProblem(error as Error)
+  const repeat = new Repeat({ clock, every: LOOK, round: look, failed })
   return {
     current: () => pair,
     end: () => new X509Certificate(pair.cert).validToDate.getTime(),
     onChange: (listener) => void listeners.push(listener),
-    [Symbol.dispose]() {
-      stopped = true
-      cancel()
-    },
+    [Symbol.dispose]: () => void repeat.stop(),
   }
 }
 

@@ -13,6 +13,7 @@ import type { Scheme } from './dialogue/client.ts'
 import type { Certificate } from './session/server.ts'
 import { bindError } from '../base/bind.ts'
 import { isLoopback } from '../base/network.ts'
+import { Repeat } from '../base/repeat.ts'
 import { Door } from './door/door.ts'
 import { LoginThrottle } from './door/login-throttle.ts'
 import { RelayServer } from './session/server.ts'
@@ -109,16 +110,14 @@ function bind(server: RelayServer, host: string, port: number): Promise<AddressI
 
 // One timer for the deadlines of all sessions.
 function startSweep(server: RelayServer, tally: Tally, clock: Clock, policy: () => Policy): Cancel {
-  let cancel: Cancel
-  const sweep = (): void => {
+  const round = (): void => {
     const now = clock.now()
     for (const session of server.sessions) session.expire(now)
     tally.look(now)
-    cancel = clock.after(pauseOf(policy()), sweep)
   }
-  cancel = clock.after(pauseOf(policy()), sweep)
+  const repeat = new Repeat({ clock, every: () => pauseOf(policy()), round })
   return () => {
-    cancel()
+    void repeat.stop()
     tally.flush()
   }
 }

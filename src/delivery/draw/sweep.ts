@@ -1,7 +1,8 @@
 // Ends what has had its time, warns of what waits long, and ends what an operator refused, whatever
 // lanes and suspensions say: a lane that is never drawn from again must not keep its mail for ever.
 
-import type { Cancel, Clock } from '../../base/clock.ts'
+import type { Clock } from '../../base/clock.ts'
+import { Repeat } from '../../base/repeat.ts'
 import type { Report } from '../../mail/event.ts'
 import type { Policy } from '../../policy/policy.ts'
 import type { Delivery, Settlement } from '../../queue/port/outflow.ts'
@@ -27,29 +28,21 @@ const TOGETHER = 100
 
 export class Sweep {
   #options: SweepOptions
-  #timer: Cancel | undefined
-  #running: Promise<void> | undefined
-  #stopped = false
+  #repeat: Repeat
   #failing = false
 
   constructor(options: SweepOptions) {
     this.#options = options
-    this.#arm()
+    this.#repeat = new Repeat({
+      clock: options.clock,
+      every: EVERY,
+      round: () => this.#sweep(),
+    })
   }
 
   /** Resolves when what it is at is written. */
-  async stop(): Promise<void> {
-    this.#stopped = true
-    this.#timer?.()
-    await this.#running
-  }
-
-  #arm(): void {
-    this.#timer = this.#options.clock.after(EVERY, () => {
-      this.#running = this.#sweep().finally(() => {
-        if (!this.#stopped) this.#arm()
-      })
-    })
+  stop(): Promise<void> {
+    return this.#repeat.stop()
   }
 
   async #sweep(): Promise<void> {
@@ -74,7 +67,7 @@ export class Sweep {
       await Promise.all(
         deliveries.map((delivery) => settler.settle(delivery, this.#settlement(kind, delivery))),
       )
-      if (deliveries.length < TOGETHER || this.#stopped || !settler.sound) return
+      if (deliveries.length < TOGETHER || this.#repeat.stopped || !settler.sound) return
     }
   }
 

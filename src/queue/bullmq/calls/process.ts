@@ -5,7 +5,8 @@ import { randomInt } from 'node:crypto'
 import { readFileSync, readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
 
-import type { Cancel, Clock } from '../../../base/clock.ts'
+import type { Clock } from '../../../base/clock.ts'
+import { Repeat } from '../../../base/repeat.ts'
 import { createIds, formatId } from '../../ids.ts'
 import type { About, ProcessEntry } from '../../port/control.ts'
 import type { MessageId } from '../../port/types.ts'
@@ -85,8 +86,7 @@ export class Beat {
   #startedAt: number
   #tag: string
   #number: () => number
-  #timer: Cancel | undefined
-  #stopped = false
+  #repeat: Repeat | undefined
   #known = false
 
   constructor(options: BeatOptions, tag: string) {
@@ -117,18 +117,13 @@ export class Beat {
 
   /** From now on every so often. */
   start(every: number, failed: (error: unknown) => void): void {
-    this.#timer = this.#options.clock.after(every, () => {
-      void this.beat()
-        .catch(failed)
-        .then(() => {
-          if (!this.#stopped) this.start(every, failed)
-        })
-    })
+    const { clock } = this.#options
+    const round = async (): Promise<void> => void (await this.beat())
+    this.#repeat = new Repeat({ clock, every, round, failed })
   }
 
   stop(): void {
-    this.#stopped = true
-    this.#timer?.()
+    void this.#repeat?.stop()
   }
 
   // The server's clock was set: what seems to have lapsed has not, until everybody has noticed.

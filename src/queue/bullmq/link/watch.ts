@@ -2,7 +2,8 @@
 // refuse to write, so that what was accepted can go on, and history gives way before that; and it is
 // refused while fewer replicas follow than must have it.
 
-import type { Cancel, Clock } from '../../../base/clock.ts'
+import type { Clock } from '../../../base/clock.ts'
+import { Repeat } from '../../../base/repeat.ts'
 import { lackOf, memoryOf, parseInfo, replicasOf } from './durability.ts'
 import type { DurabilityWish } from './durability.ts'
 import type { Link } from './link.ts'
@@ -18,9 +19,7 @@ const HISTORY = 0.7
 export class Watch {
   #link: Link
   #wish: DurabilityWish
-  #clock: Clock
-  #timer: Cancel | undefined
-  #stopped = false
+  #repeat: Repeat
   #used: number
   #most: number
   #full = false
@@ -37,12 +36,13 @@ export class Watch {
     this.#crossed = crossed
     this.#link = link
     this.#wish = wish
-    this.#clock = clock
     this.#used = link.facts.usedMemory
     this.#most = link.facts.maxMemory
     this.#lack = lackOf(link.facts.replicas, wish)
     this.#judge()
-    this.#later()
+    // Redis is away: nothing is taken anyway.
+    const failed = (): void => {}
+    this.#repeat = new Repeat({ clock, every: EVERY, round: () => this.look(), failed })
   }
 
   get isFull(): boolean {
@@ -69,18 +69,7 @@ export class Watch {
   }
 
   stop(): void {
-    this.#stopped = true
-    this.#timer?.()
-  }
-
-  #later(): void {
-    this.#timer = this.#clock.after(EVERY, () => {
-      void this.look()
-        .catch(() => {}) // Redis is away: nothing is taken anyway.
-        .then(() => {
-          if (!this.#stopped) this.#later()
-        })
-    })
+    void this.#repeat.stop()
   }
 
   async look(): Promise<void> {

@@ -2,7 +2,7 @@
 // messages that have ended go, and of those that go on it is noted which recipients have ended, so that a
 // schedule that is made anew does not send to them again.
 
-import type { Cancel } from '../../../base/clock.ts'
+import { Repeat } from '../../../base/repeat.ts'
 import type { MessageId } from '../../port/types.ts'
 import type { StoreWorld } from '../content/content.ts'
 import type { Bucket } from './bucket.ts'
@@ -21,9 +21,7 @@ type Partly = readonly [id: string, mark: string, rows: readonly string[]]
 export class Keeper {
   #bucket: Bucket
   #world: StoreWorld
-  #timer: Cancel | undefined
-  #running: Promise<void> | undefined
-  #stopped = false
+  #repeat: Repeat
   #trouble: string | undefined
   /** What was not accepted, until Redis knows. */
   #abandoned = new Set<MessageId>()
@@ -31,7 +29,8 @@ export class Keeper {
   constructor(bucket: Bucket, world: StoreWorld) {
     this.#bucket = bucket
     this.#world = world
-    this.#later(EVERY)
+    const round = async (): Promise<number | void> => ((await this.#round()) ? 0 : undefined)
+    this.#repeat = new Repeat({ clock: world.clock, every: EVERY, round })
   }
 
   /** Its objects go, unless it was accepted after all. */
@@ -39,18 +38,8 @@ export class Keeper {
     this.#abandoned.add(id)
   }
 
-  async stop(): Promise<void> {
-    this.#stopped = true
-    this.#timer?.()
-    await this.#running
-  }
-
-  #later(wait: number): void {
-    this.#timer = this.#world.clock.after(wait, () => {
-      this.#running = this.#round().then((more) => {
-        if (!this.#stopped) this.#later(more ? 0 : EVERY)
-      })
-    })
+  stop(): Promise<void> {
+    return this.#repeat.stop()
   }
 
   /** Whether there is more to do at once. */
@@ -63,7 +52,7 @@ export class Keeper {
       return more
     } catch (error) {
       this.#tell()
-      if (this.#bucket.trouble === undefined && !this.#stopped) failed(error)
+      if (this.#bucket.trouble === undefined && !this.#repeat.stopped) failed(error)
       return false
     }
   }

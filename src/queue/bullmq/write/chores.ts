@@ -2,7 +2,8 @@
 // lanes that lost their place or are empty, jobs that were lost, content that nobody owns, holds that
 // a crash has left half marked, and history that is too old or too large.
 
-import type { Cancel, Clock } from '../../../base/clock.ts'
+import type { Clock } from '../../../base/clock.ts'
+import { Repeat } from '../../../base/repeat.ts'
 import { formatAddress } from '../../../mail/address.ts'
 import { parseScope } from '../../holds.ts'
 import { formatId, numberAt, parseId, timeOf } from '../../ids.ts'
@@ -44,9 +45,7 @@ const ENDED_BYTES = 1900
 
 export class Chores {
   #options: ChoreOptions
-  #timer: Cancel | undefined
-  #running: Promise<void> | undefined
-  #stopped = false
+  #repeat: Repeat
   #lanes = '0'
   #mended = ''
   #trimmed = ''
@@ -58,21 +57,12 @@ export class Chores {
   constructor(options: ChoreOptions) {
     this.#options = options
     this.#startedAt = options.clock.now()
-    this.#later(0)
+    const round = (): Promise<void> => this.#round()
+    this.#repeat = new Repeat({ clock: options.clock, every: EVERY, first: 0, round })
   }
 
-  async stop(): Promise<void> {
-    this.#stopped = true
-    this.#timer?.()
-    await this.#running
-  }
-
-  #later(wait: number): void {
-    this.#timer = this.#options.clock.after(wait, () => {
-      this.#running = this.#round().finally(() => {
-        if (!this.#stopped) this.#later(EVERY)
-      })
-    })
+  stop(): Promise<void> {
+    return this.#repeat.stop()
   }
 
   async #round(): Promise<void> {
@@ -87,7 +77,7 @@ export class Chores {
       await this.#trim()
       this.#rounds++
     } catch (error) {
-      if (!this.#stopped && link.down === undefined) failed(error)
+      if (!this.#repeat.stopped && link.down === undefined) failed(error)
     }
   }
 
@@ -161,7 +151,7 @@ export class Chores {
   async #trim(): Promise<void> {
     const { clock, historyAge } = this.#options
     const before = clock.now() - historyAge
-    for (let step = 0; step < STEPS && !this.#stopped; step++)
+    for (let step = 0; step < STEPS && !this.#repeat.stopped; step++)
       if (!(await this.#forgetOld(before))) break
     await this.#call('forget_changes', { age: historyAge })
     await this.#trimExcess()
@@ -170,7 +160,7 @@ export class Chores {
 
   async #trimExcess(): Promise<void> {
     const excess = await this.#excess()
-    for (let over = excess; over > 0 && !this.#stopped; over -= FORGOTTEN)
+    for (let over = excess; over > 0 && !this.#repeat.stopped; over -= FORGOTTEN)
       if ((await this.#forget(await this.#oldest('-'))) < FORGOTTEN) break
     if (excess <= 0) return
     // The order over all facts reaches as far back as what has ended.

@@ -2,6 +2,7 @@
 // sweeps content that nobody owns, and goes on with holds that a crash has left half marked.
 
 import type { Clock } from '../../../base/clock.ts'
+import { Repeat } from '../../../base/repeat.ts'
 import type { Report } from '../../../mail/event.ts'
 import type { Batches } from './batch.ts'
 import type { Content } from './content.ts'
@@ -26,29 +27,20 @@ export interface ChoreOptions {
 
 export class Chores {
   #options: ChoreOptions
-  #stopped = false
-  #cancel = (): void => {}
+  #repeat: Repeat
 
   constructor(options: ChoreOptions) {
     this.#options = options
+    const round = (): Promise<void> => this.#run(() => this.#trim())
+    this.#repeat = new Repeat({ clock: options.clock, every: EVERY, round })
     void this.#run(async () => {
       await this.#markAll(options.opened.unfinished)
       await this.#sweep()
     })
-    this.#later()
   }
 
   stop(): void {
-    this.#stopped = true
-    this.#cancel()
-  }
-
-  #later(): void {
-    this.#cancel = this.#options.clock.after(EVERY, () => {
-      void this.#run(() => this.#trim()).then(() => {
-        if (!this.#stopped) this.#later()
-      })
-    })
+    void this.#repeat.stop()
   }
 
   /** A chore that fails is told and tried again next time. */
@@ -56,7 +48,7 @@ export class Chores {
     try {
       await chore()
     } catch (error) {
-      if (this.#stopped) return
+      if (this.#repeat.stopped) return
       const cause = error instanceof Error ? error.message : String(error)
       const at = this.#options.clock.now()
       const text = 'A chore of the queue failed and is tried again'
@@ -67,9 +59,9 @@ export class Chores {
   async #trim(): Promise<void> {
     const { batches, clock, historyAge } = this.#options
     let more = true
-    while (more && !this.#stopped)
+    while (more && !this.#repeat.stopped)
       more = await batches.call(['trim', clock.now() - historyAge, false], Boolean)
-    while (!this.#stopped && (await this.#isTooMuch()))
+    while (!this.#repeat.stopped && (await this.#isTooMuch()))
       for (let step = 0; step < 20; step++)
         if (!(await batches.call(['trim', 0, true], Boolean))) return
   }
@@ -83,7 +75,7 @@ export class Chores {
   async #sweep(): Promise<void> {
     const { batches, content } = this.#options
     const names = await content.strays()
-    for (let at = 0; at < names.length && !this.#stopped; at += FILES) {
+    for (let at = 0; at < names.length && !this.#repeat.stopped; at += FILES) {
       const page = names.slice(at, at + FILES)
       const orphans = await batches.call(['known', page], (value) => value as string[])
       for (const orphan of orphans) await content.remove(orphan)
@@ -96,9 +88,9 @@ export class Chores {
     for (const scope of scopes) {
       let cursor: string | null = null
       do cursor = (await batches.call(['mark', scope, cursor], readPage)).cursor
-      while (cursor !== null && !this.#stopped)
+      while (cursor !== null && !this.#repeat.stopped)
       do cursor = (await batches.call(['unmark', scope, by], readPage)).cursor
-      while (cursor !== null && !this.#stopped)
+      while (cursor !== null && !this.#repeat.stopped)
     }
   }
 }
