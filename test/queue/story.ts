@@ -50,7 +50,10 @@ export class Side implements AsyncDisposable {
     const taken: object[] = []
     for (const lane of LANES) {
       const lease = this.leases.get(lane)
-      if (lease !== undefined) taken.push(await this.#takeAll(lease))
+      const all = lease === undefined ? [] : await this.#takeAll(lease)
+      // A lane may be claimed in vain: what is due there is put aside when it is met.
+      if (all.length === 0) await this.release(lane)
+      else taken.push(all)
     }
     return taken
   }
@@ -69,10 +72,10 @@ export class Side implements AsyncDisposable {
   }
 
   /** All that is due under one lease. */
-  async #takeAll(lease: Lease, first = this.queue.take(lease)): Promise<object> {
+  async #takeAll(lease: Lease, first = this.queue.take(lease)): Promise<Took[]> {
     const deliveries: Took[] = []
     for (let taken = await first; ; taken = await this.queue.take(lease)) {
-      if (taken.kind === 'idle') return { lane: lease.lane, deliveries: byName(deliveries) }
+      if (taken.kind === 'idle') return byName(deliveries)
       deliveries.push(this.#took(taken.delivery))
     }
   }
