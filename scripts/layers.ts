@@ -9,6 +9,7 @@ import { dirname, join, normalize } from 'node:path'
 const RANK: Record<string, number> = {
   base: 0,
   mail: 1,
+  store: 1,
   smtp: 2,
   dns: 2,
   queue: 2,

@@ -12,6 +12,7 @@ import { contractOfFinding } from './contract-finding.ts'
 import { contractOfHistory } from './contract-history.ts'
 import { contractOfHolds } from './contract-holds.ts'
 import { contractOfLanes } from './contract-lanes.ts'
+import { contractOfState } from './contract-state.ts'
 import { attempt, claimOne, deferred, delivered, ends, HOUR, mailOf, outcome } from './mail.ts'
 import { read, send, statesOf, takeFrom, takeOne } from './mail.ts'
 
@@ -30,6 +31,7 @@ export function contract(name: string, open: Open): void {
   describe(`${name}: acts of operators`, () => contractOfActs(open))
   describe(`${name}: holds`, () => contractOfHolds(open))
   describe(`${name}: history`, () => contractOfHistory(open))
+  describe(`${name}: small state`, () => contractOfState(open))
   describe(`${name}: by chance`, () => contractOfChance(open))
   describe(`${name}: finding`, () => contractOfFinding(open))
 }

@@ -24,6 +24,7 @@ const WHOLE = [
   'oldest',
   'lastMessage',
   'lastChange',
+  'countState',
 ]
 
 for (const [name, text] of Object.entries(STATEMENTS))

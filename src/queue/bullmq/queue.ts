@@ -12,6 +12,7 @@ import { FreshMail } from '../fresh.ts'
 import { formatScope } from '../holds.ts'
 import type { About, EngineStatus, ProcessEntry, Steered } from '../port/control.ts'
 import type { Changes, Since } from '../port/history.ts'
+import type { Answered, Store } from '../../store/store.ts'
 import type { NewMail } from '../port/intake.ts'
 import type { Delivery, Lease, Loan, Settlement, Taken, TroubleFacts } from '../port/outflow.ts'
 import type { Queue } from '../port/queue.ts'
@@ -43,6 +44,7 @@ import { Lanes } from './write/lanes.ts'
 import { Link } from './link/link.ts'
 import type { LinkChange } from './link/link.ts'
 import { Beat, newProcessId, tagOf } from './calls/process.ts'
+import { RedisState } from './read/state.ts'
 import { Reading } from './read/reading.ts'
 import { statusOf } from './read/status.ts'
 import { Steering } from './write/steering.ts'
@@ -91,6 +93,7 @@ export async function openBullmqQueue(options: BullmqOptions): Promise<Queue> {
 }
 
 class BullmqQueue implements Queue {
+  readonly state: Store
   #options: BullmqOptions
   #clock: Clock
   #report: Report
@@ -144,6 +147,7 @@ class BullmqQueue implements Queue {
     this.#caller = caller
     this.#store = store
     this.#reading = reading
+    this.state = new RedisState(link.work, link.reading, caller, clock)
     this.#beat = new Beat({ ...shared, about, leases, emptied: () => this.#emptied() }, tagOf(me))
     this.#steering = new Steering({ redis: link.work, caller, reading, heard, now })
     this.#claiming = new Claiming(shared)
@@ -200,9 +204,9 @@ class BullmqQueue implements Queue {
     if (bytes === undefined) await this.#store.remove(key as MessageId)
   }
 
-  async accept(mail: NewMail): Promise<MessageId> {
+  async accept(mail: NewMail, answered?: Answered): Promise<MessageId> {
     this.#checkRoom()
-    return this.#arriving.accept(mail)
+    return this.#arriving.accept(mail, answered)
   }
 
   async claim(count: number): Promise<Lease[]> {
@@ -237,8 +241,13 @@ class BullmqQueue implements Queue {
     return this.#handing.take(lease)
   }
 
-  settle(delivery: Delivery, settlement: Settlement, next?: Lease): Promise<Taken | undefined> {
-    return this.#handing.settle(delivery, settlement, next)
+  settle(
+    delivery: Delivery,
+    settlement: Settlement,
+    next?: Lease,
+    answered?: Answered,
+  ): Promise<Taken | undefined> {
+    return this.#handing.settle(delivery, settlement, next, answered)
   }
 
   overdue(kind: 'expire' | 'warn' | 'refuse', count: number): Promise<Delivery[]> {

@@ -2,6 +2,7 @@
 
 import type { Destination } from '../../mail/destination.ts'
 import type { Envelope } from '../../mail/envelope.ts'
+import type { Answered, StoreEntry } from '../../store/store.ts'
 import type { ContentRef, MessageId } from './types.ts'
 
 /** A delivery as it is handed in: which of the envelope's recipients go where, and when. */
@@ -27,6 +28,8 @@ export interface NewMail {
   readonly content: ContentRef
   readonly deliveries: readonly NewDelivery[]
   readonly once?: Once
+  /** Done in the same step, unless the mail is there already. */
+  readonly also?: readonly StoreEntry[]
 }
 
 /** A key that may be used one time until a moment. */
@@ -48,6 +51,9 @@ export interface Intake {
   store(id: MessageId, chunks: AsyncIterable<Uint8Array> | Uint8Array): Promise<ContentRef>
   /** Takes back what `store` took, when it is not going to be accepted. */
   discard(content: ContentRef): Promise<void>
-  /** Durable when it resolves; writing the same id twice is a no-op. Rejects with `QueueError`. */
-  accept(mail: NewMail): Promise<MessageId>
+  /**
+   * Durable when it resolves; writing the same id twice is a no-op. Rejects with `QueueError`.
+   * @param answered told what `also` came to
+   */
+  accept(mail: NewMail, answered?: Answered): Promise<MessageId>
 }

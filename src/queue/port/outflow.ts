@@ -5,6 +5,7 @@ import type { Destination } from '../../mail/destination.ts'
 import type { Envelope, Notify } from '../../mail/envelope.ts'
 import type { AttemptFact } from '../../mail/event.ts'
 import type { Cause, End, NoticeFate, Outcome } from '../../mail/outcome.ts'
+import type { Answered, StoreEntry } from '../../store/store.ts'
 import type { NewMail } from './intake.ts'
 import type { ContentRef, DeliveryId, MessageId, OperatorAct } from './types.ts'
 
@@ -97,6 +98,8 @@ export interface Settlement {
   readonly warned?: readonly number[]
   /** Routing has changed its mind: the delivery goes on in that lane. */
   readonly moveTo?: { readonly destination: Destination; readonly rule: string }
+  /** Done in the same step, also where the lease has lapsed: what it counts has happened. */
+  readonly also?: readonly StoreEntry[]
 }
 
 /** Connections of one site: those that a process has, could use, and that all may have together. */
@@ -137,8 +140,14 @@ export interface Outflow {
   /**
    * Writes outcome, history, notices and next time in one step, and takes the next delivery of the
    * lane. When the lease has lapsed and another has the delivery, only what ended counts.
+   * @param answered told what `also` came to
    */
-  settle(delivery: Delivery, settlement: Settlement, next?: Lease): Promise<Taken | undefined>
+  settle(
+    delivery: Delivery,
+    settlement: Settlement,
+    next?: Lease,
+    answered?: Answered,
+  ): Promise<Taken | undefined>
   /** Deliveries whose time to expire, warn or be refused has come, whatever lanes and leases say; each is `sending` until settled. */
   overdue(kind: 'expire' | 'warn' | 'refuse', count: number): Promise<Delivery[]>
   /**

@@ -15,6 +15,8 @@ import { FreshMail } from '../fresh.ts'
 import { createIds, formatId, parseId } from '../ids.ts'
 import type { About, EngineStatus, ProcessEntry, Steered } from '../port/control.ts'
 import type { Changes, Since } from '../port/history.ts'
+import { checkEntries } from '../../store/store.ts'
+import type { Answered, Store, StoreAnswer } from '../../store/store.ts'
 import type { NewMail } from '../port/intake.ts'
 import type { Delivery, Lease, Settlement, Taken, TroubleFacts } from '../port/outflow.ts'
 import type { Queue } from '../port/queue.ts'
@@ -42,7 +44,15 @@ import { eventOf } from './write/echo.ts'
 import { loadedDelivery, mailRow, settleRow } from './client/rows.ts'
 import { ReaderThread, startWriter } from './client/threads.ts'
 import type { Writer } from './client/threads.ts'
-import type { Answers, LeaseRow, LoadedRow, PageDone, TakenRow } from './schema/wire.ts'
+import type {
+  AcceptedRow,
+  Answers,
+  LeaseRow,
+  LoadedRow,
+  PageDone,
+  SettledRow,
+  TakenRow,
+} from './schema/wire.ts'
 
 export interface SqliteOptions {
   readonly folder: string
@@ -105,6 +115,14 @@ const NOBODY: About = { name: '', hostname: '', roles: [], sources: [], listener
 class SqliteQueue implements Queue {
   #options: SqliteOptions
   #startedAt: number
+  readonly state: Store = {
+    apply: async (entries) => {
+      checkEntries(entries)
+      return this.#batches.call(['state', entries], (value) => value as StoreAnswer[])
+    },
+    scan: (prefix, { after, limit }) =>
+      this.#parts.reader.state(this.#clock.now(), prefix, after, limit),
+  }
   #leases = 0
   #keepers = 0
   #clock: Clock
@@ -171,13 +189,16 @@ class SqliteQueue implements Queue {
     return this.#parts.content.discard(content)
   }
 
-  async accept(mail: NewMail): Promise<MessageId> {
+  async accept(mail: NewMail, answered?: Answered): Promise<MessageId> {
     this.#checkSpace()
     const row = mailRow(mail, this.#newNumber)
     const [number, alias] = row
     this.#keep(mail)
     try {
-      return await this.#batches.call(['accept', row], readId, parcelsOf([mail], [row]))
+      const parcels = parcelsOf([mail], [row])
+      const done = await this.#batches.call(['accept', row], readAccepted, parcels)
+      if (done[1] !== null) answered?.(done[1])
+      return formatId(done[0])
     } catch (error) {
       if (alias === null) this.#fresh.drop(number)
       throw error
@@ -222,7 +243,12 @@ class SqliteQueue implements Queue {
     return this.#batches.call(['take', lease.id], (value) => this.#taken(value as TakenRow, lease))
   }
 
-  settle(delivery: Delivery, settlement: Settlement, next?: Lease): Promise<Taken | undefined> {
+  settle(
+    delivery: Delivery,
+    settlement: Settlement,
+    next?: Lease,
+    answered?: Answered,
+  ): Promise<Taken | undefined> {
     const notices = settlement.notices ?? []
     const rows = notices.map((notice) => mailRow(notice, this.#newNumber))
     for (const notice of notices) this.#keep(notice)
@@ -231,7 +257,9 @@ class SqliteQueue implements Queue {
       ['settle', row],
       (value) => {
         for (const [index, notice] of notices.entries()) this.#written(notice, rows[index]![0])
-        return next === undefined ? undefined : this.#taken(value as TakenRow, next)
+        const [taken, answers] = value as SettledRow
+        if (answers !== null) answered?.(answers)
+        return next === undefined ? undefined : this.#taken(taken!, next)
       },
       parcelsOf(notices, rows),
     )
@@ -448,8 +476,8 @@ class SqliteQueue implements Queue {
   }
 }
 
-function readId(value: unknown): MessageId {
-  return formatId(value as number)
+function readAccepted(value: unknown): AcceptedRow {
+  return value as AcceptedRow
 }
 
 function readPage(value: unknown): PageDone {

@@ -106,7 +106,7 @@ test('the library is named for its text, and every function of it too', async ()
 async function otherVersion(parts: AsyncDisposableStack): Promise<typeof openBullmqQueue> {
   const folder = await mkdtemp(join(tmpdir(), 'waypost-version-'))
   parts.defer(() => rm(folder, { recursive: true }))
-  for (const name of ['base', 'mail', 'queue'])
+  for (const name of ['base', 'mail', 'store', 'queue'])
     await cp(join('src', name), join(folder, 'src', name), { recursive: true })
   await cp('package.json', join(folder, 'package.json'))
   await symlink(resolve('node_modules'), join(folder, 'node_modules'))

@@ -4,6 +4,8 @@ import { formatAddress } from '../../../mail/address.ts'
 import type { Destination } from '../../../mail/destination.ts'
 import type { Envelope } from '../../../mail/envelope.ts'
 import { formatReply } from '../../../mail/reply.ts'
+import { checkEntries } from '../../../store/store.ts'
+import type { StoreEntry } from '../../../store/store.ts'
 import type { NewDelivery, NewMail, Once } from '../../port/intake.ts'
 import type { Delivery, LastAttempt, RecipientResult, Settlement } from '../../port/outflow.ts'
 import type { DeliveryId, MessageId } from '../../port/types.ts'
@@ -85,7 +87,7 @@ export function acceptRow(
   chunks: number | undefined,
   after?: string,
 ): AcceptRow {
-  const { envelope, content, deliveries, once } = mail
+  const { envelope, content, deliveries, once, also } = mail
   const from = senderOf(envelope)
   const to = [...new Set(envelope.recipients.map(({ address }) => formatAddress(address)))]
   const given = {
@@ -94,6 +96,7 @@ export function acceptRow(
     from,
     ...(id === mail.id ? {} : { alias: mail.id }),
     ...(once === undefined ? {} : { once }),
+    ...alsoOf(also),
     ...(chunks === undefined ? {} : { large: true }),
     ...(chunks === 0 ? { outside: true as const } : {}),
     ...(after === undefined ? {} : { after }),
@@ -111,6 +114,12 @@ export function acceptRow(
   for (const [index, delivery] of deliveries.entries())
     words.push(`d${index + 1}`, JSON.stringify({ ...rowOf(delivery, keeper), ...about }))
   return { given, words }
+}
+
+function alsoOf(also: readonly StoreEntry[] | undefined): { also?: readonly StoreEntry[] } {
+  if (also === undefined || also.length === 0) return {}
+  checkEntries(also)
+  return { also }
 }
 
 export function senderOf({ sender }: Envelope): string {
@@ -150,10 +159,11 @@ export interface SettleGiven {
 }
 
 export function settleRow(base: SettleGiven, settlement: Settlement): object {
-  const { at, results, expireAt, warnAt, moveTo } = settlement
+  const { at, results, expireAt, warnAt, moveTo, also } = settlement
   const last = lastOf(settlement)
   return {
     ...base,
+    ...alsoOf(also),
     at,
     results: results.map(resultRow),
     ...(last !== undefined || isWhole(settlement) ? { whole: true } : {}),

@@ -22,7 +22,18 @@ export const SCRIPTS = {
 export type ScriptName = keyof typeof SCRIPTS
 
 /** What the functions are made of; each part uses those before it. */
-const PARTS = ['keys', 'writes', 'records', 'jobs', 'lanes', 'acts', 'settling', 'leases', 'took']
+const PARTS = [
+  'keys',
+  'writes',
+  'state',
+  'records',
+  'jobs',
+  'lanes',
+  'acts',
+  'settling',
+  'leases',
+  'took',
+]
 
 export type FunctionName =
   | 'abandon'
@@ -51,6 +62,7 @@ export type FunctionName =
   | 'renew'
   | 'restore'
   | 'settle'
+  | 'state'
   | 'steps'
   | 'suspend'
   | 'took'

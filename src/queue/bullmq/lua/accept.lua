@@ -22,7 +22,7 @@ end
 
 -- After the jobs of a message were added: its small content, record and indexes. Whatever may not be accepted
 -- loses its jobs again. Given { id, alias, once = { key, until }, after, large, outside, to, from,
--- deliveries = { { n, to, q, p, c, due, alarm } } }; then the content, unless it is large; then fields and
+-- deliveries = { { n, to, q, p, c, due, alarm } }, also = entries of small state }; then the content, unless it is large; then fields and
 -- values of its hash, `m` first.
 define('accept', function()
   local id, key = given.id, messageKey(given.id)
@@ -58,5 +58,5 @@ define('accept', function()
       placeFor(lane, each)
     end
   end
-  return { 'accepted', id }
+  return { 'accepted', id, given.also and applyEntries(given.also) }
 end, {})

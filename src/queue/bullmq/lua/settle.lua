@@ -67,7 +67,7 @@ local function isWritten(id)
 end
 
 -- After BullMQ has finished or delayed the job: what became of its recipients. Given { id, n, lane,
--- lease, at, results = { { r, e, no, tried, due, re } }, whole, last, exp, warn, never, to, after }, and
+-- lease, at, results = { { r, e, no, tried, due, re } }, whole, last, exp, warn, never, to, after, also }, and
 -- to draw the next from the same lane { next = lease }; then the fact, or an empty text.
 define('settle', function()
   local id, n, lane = given.id, given.n, given.lane
@@ -76,21 +76,26 @@ define('settle', function()
   local holder = holderOf(delivery)
   local lapsed = holder and holder ~= given.lease and holder ~= me .. '.0'
   local free = holder and not lapsed
+  local answers = {}
   if free or not isWritten(id) then
     if ARGV[5] ~= '' and (d or call('EXISTS', messageKey(id)) == 1) then
       addFact(id, ARGV[5])
     end
     if free then setHolder(delivery, false) end
     if d then settle(id, n, lane, d, lapsed) end
+    if given.also then answers = applyEntries(given.also) end
+  end
+  local function answer(taken)
+    return given.also and { 'also', taken, answers } or taken
   end
   if not given.next then
     if free then dropHand(holder) end
-    return ''
+    return answer('')
   end
   -- From hand to hand the lease has no more and no less than it had.
   local same = free and holder == given.next
-  local answer, taken = took(lane, given.next, same)
+  local next, taken = took(lane, given.next, same)
   if free and not (taken and same) then dropHand(holder) end
   if taken and not same then addHand(lane, given.next) end
-  return answer
+  return answer(next)
 end)

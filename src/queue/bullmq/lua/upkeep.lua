@@ -67,12 +67,19 @@ define('forget_changes', function()
   return ''
 end)
 
--- Keys of messages that may be used again.
+local function forgetEnded(times, keys, ended)
+  if #ended == 0 then return end
+  call('HDEL', keys, unpack(ended))
+  call('ZREM', times, unpack(ended))
+end
+
+-- Keys of messages that may be used again, and small state that has had its time. Answers whether there may be more.
 define('free_keys', function()
-  local times = P .. '/once-until'
-  local keys = call('ZRANGEBYSCORE', times, '-inf', now, 'LIMIT', 0, 500)
-  if #keys == 0 then return '' end
-  call('HDEL', P .. '/once', unpack(keys))
-  call('ZREM', times, unpack(keys))
-  return ''
+  local used, state = P .. '/once-until', P .. '/state-until'
+  local keys = call('ZRANGEBYSCORE', used, '-inf', now, 'LIMIT', 0, 500)
+  forgetEnded(used, P .. '/once', keys)
+  local ended = call('ZRANGEBYSCORE', state, '-inf', now, 'LIMIT', 0, 500)
+  forgetEnded(state, P .. '/state', ended)
+  for _, key in ipairs(ended) do rank('/state-keys', key, false) end
+  return math.max(#keys, #ended) == 500 and 1 or 0
 end)

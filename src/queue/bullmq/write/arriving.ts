@@ -5,10 +5,12 @@ import type { Clock } from '../../../base/clock.ts'
 import type { Report } from '../../../mail/event.ts'
 import { acceptedEvent } from '../../events.ts'
 import type { FreshMail } from '../../fresh.ts'
+import type { Answered, StoreAnswer } from '../../../store/store.ts'
 import type { NewMail } from '../../port/intake.ts'
 import { QueueError } from '../../port/types.ts'
 import type { MessageId } from '../../port/types.ts'
 import { Accepting } from './accepting.ts'
+import { answersOf } from '../calls/answers.ts'
 import type { Step } from '../calls/batches.ts'
 import type { Answer, Caller } from '../calls/caller.ts'
 import type { ContentStore } from '../content/content.ts'
@@ -47,7 +49,7 @@ export class Arriving {
   }
 
   /** Resolves with the id when it is durable; rejects with a `QueueError`. */
-  async accept(mail: NewMail): Promise<MessageId> {
+  async accept(mail: NewMail, answered?: Answered): Promise<MessageId> {
     const { fresh } = this.#options
     const arrival = await this.prepare(mail)
     const { id } = arrival.row.given
@@ -57,11 +59,12 @@ export class Arriving {
         step: this.step(arrival),
         withdraw: () => this.#withdraw(arrival),
       })
-      const { kind, id: kept } = acceptedOf(answer)
+      const { kind, id: kept, answers } = acceptedOf(answer)
       if (kind === 'used')
         throw new QueueError('used', 'The key was used, and can be used again later')
       if (kind === 'swept') throw new QueueError('failing', 'Its content was swept before')
       if (kind === 'clash') throw new QueueError('failing', `Another message has the id "${kept}"`)
+      if (answers !== undefined) answered?.(answers)
       return kept
     } catch (error) {
       fresh.drop(id)
@@ -117,7 +120,15 @@ export class Arriving {
   }
 }
 
-function acceptedOf(answer: unknown): { readonly kind: string; readonly id: MessageId } {
-  const [kind, id] = (answer as Buffer[]).map(String) as [string, MessageId]
-  return { kind, id }
+interface Accepted {
+  readonly kind: string
+  readonly id: MessageId
+  /** What its entries of small state came to, if it had any. */
+  readonly answers?: readonly StoreAnswer[]
+}
+
+function acceptedOf(answer: unknown): Accepted {
+  const [kind, id, also] = answer as readonly [Buffer, Buffer?, unknown?]
+  const about = { kind: String(kind), id: String(id) as MessageId }
+  return Array.isArray(also) ? { ...about, answers: answersOf(also) } : about
 }

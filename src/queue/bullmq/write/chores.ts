@@ -155,7 +155,8 @@ export class Chores {
       if (!(await this.#forgetOld(before))) break
     await this.#call('forget_changes', { age: historyAge })
     await this.#trimExcess()
-    await this.#call('free_keys', {})
+    for (let step = 0; step < STEPS && !this.#repeat.stopped; step++)
+      if ((await this.#call('free_keys', {})).value === 0) break
   }
 
   async #trimExcess(): Promise<void> {

@@ -4,11 +4,13 @@
 import type { Clock } from '../../../base/clock.ts'
 import type { Report } from '../../../mail/event.ts'
 import type { FreshMail } from '../../fresh.ts'
+import type { Answered } from '../../../store/store.ts'
 import type { Delivery, Lease, Settlement, Taken } from '../../port/outflow.ts'
 import type { MessageId, QueueError } from '../../port/types.ts'
 import { settledFact } from '../../events.ts'
 import { freshDelivery } from '../../settled.ts'
 import type { Arriving } from './arriving.ts'
+import { answersOf } from '../calls/answers.ts'
 import { Batches } from '../calls/batches.ts'
 import type { Step } from '../calls/batches.ts'
 import type { Answer, Caller, Entry } from '../calls/caller.ts'
@@ -88,6 +90,7 @@ export class Handing {
     delivery: Delivery,
     settlement: Settlement,
     next?: Lease,
+    answered?: Answered,
   ): Promise<Taken | undefined> {
     const { arriving, caller } = this.#options
     const { notices = [] } = settlement
@@ -106,7 +109,7 @@ export class Handing {
     this.#hand.delete(delivery.id)
     if (answers === undefined) return undefined
     arriving.tell(arrivals, answers.slice(1))
-    const taken = await this.#taken(answers[0], next)
+    const taken = await this.#taken(alone(answers[0], answered), next)
     if (next === undefined) return undefined
     return goesOn && taken !== 'again' ? taken : this.take(next)
   }
@@ -190,4 +193,11 @@ export class Handing {
     this.#hand.add(delivery.id)
     return delivery
   }
+}
+
+/** The answer without what its entries of small state came to. */
+function alone(answer: unknown, answered: Answered | undefined): unknown {
+  if (!Array.isArray(answer) || String(answer[0]) !== 'also') return answer
+  answered?.(answersOf(answer[2]))
+  return answer[1]
 }

@@ -5,6 +5,8 @@ import type { Destination } from '../../../mail/destination.ts'
 import type { Envelope } from '../../../mail/envelope.ts'
 import { ENDS } from '../../../mail/outcome.ts'
 import { formatReply } from '../../../mail/reply.ts'
+import { checkEntries } from '../../../store/store.ts'
+import type { StoreEntry } from '../../../store/store.ts'
 import { formatDeliveryId, formatId, parseId, splitId } from '../../ids.ts'
 import type { NewDelivery, NewMail } from '../../port/intake.ts'
 import type { Delivery, RecipientResult, Settlement } from '../../port/outflow.ts'
@@ -40,7 +42,14 @@ export function mailRow(mail: NewMail, newNumber: () => number): MailRow {
     content.bytes?.length ?? 0,
     number !== undefined,
     mail.deliveries.map((delivery) => deliveryRow(delivery, envelope)),
+    alsoOf(mail),
   ]
+}
+
+function alsoOf({ also }: NewMail | Settlement): readonly StoreEntry[] | null {
+  if (also === undefined || also.length === 0) return null
+  checkEntries(also)
+  return also
 }
 
 function deliveryRow(delivery: NewDelivery, envelope: Envelope): DeliveryRow {
@@ -72,6 +81,7 @@ export function settleRow(
     notices,
     next,
     lease ?? null,
+    alsoOf(settlement),
   ]
 }
 

@@ -15,6 +15,7 @@ import type {
   Suspension,
   Trace,
 } from '../../port/reader.ts'
+import type { StoreRow } from '../../../store/store.ts'
 import { QueueError } from '../../port/types.ts'
 import type { StoreOptions } from '../write/store.ts'
 import type { FromReader, FromWorker, Opened, ToReader } from '../schema/wire.ts'
@@ -91,6 +92,15 @@ export class ReaderThread {
 
   bytes(id: string): Promise<Uint8Array | undefined> {
     return this.#ask<Uint8Array | undefined>(['bytes', id])
+  }
+
+  state(
+    now: number,
+    prefix: string,
+    after: string | undefined,
+    limit: number,
+  ): Promise<StoreRow[]> {
+    return this.#ask<StoreRow[]>(['state', now, prefix, after, limit])
   }
 
   sizes(): Promise<{ readonly used: number; readonly live: number }> {

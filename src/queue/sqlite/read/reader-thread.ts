@@ -9,6 +9,7 @@ import { readCounts } from './counts.ts'
 import { readOldest } from './oldest.ts'
 import { openForReading, readBytes, readHolds, readPage } from './reading.ts'
 import { readSizes, readSuspensions, readTrace } from './reading.ts'
+import { readState } from './state.ts'
 import type { FromReader, ToReader } from '../schema/wire.ts'
 
 const { folder } = workerData as { readonly folder: string }
@@ -47,6 +48,8 @@ async function read(asked: ToReader): Promise<unknown> {
       return readHolds(db)
     case 'bytes':
       return readBytes(db, asked[2])
+    case 'state':
+      return readState(db, asked[3], asked[4], asked[5], asked[2])
     case 'history':
       return readSizes(db)
     case 'close':

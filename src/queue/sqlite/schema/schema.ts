@@ -10,6 +10,7 @@
 //            A row without messages says up to where the order is kept no more
 // ended      messages that have ended, by time: what the history may forget first
 // suspension, hold, once   small: lanes that wait, standing holds, keys that were used
+// state      small state beside the mail, until a time or for ever
 // chunk      only in a backup: large content, put back into files when the copy is first opened
 //
 // Measured with 4 KB messages and 40 a commit, accept, take and settle: 40 µs of CPU a message.
@@ -17,7 +18,7 @@
 
 import type { DatabaseSync } from 'node:sqlite'
 
-export const VERSION = 3
+export const VERSION = 4
 export const FILE = 'queue.db'
 /** Content above this lives in a file of its own. */
 export const SMALL = 256 * 1024
@@ -37,6 +38,12 @@ CREATE INDEX delivery_kept ON delivery (queue, message) WHERE state = 2;
 // Numbers follow the clock (see changes.ts), so those of a store that is brought up to date come after its
 // facts, which are numbered by message.
 const CHANGE = `CREATE TABLE change (first INTEGER PRIMARY KEY, messages TEXT NOT NULL) STRICT;
+`
+
+const STATE = `CREATE TABLE state (
+  key TEXT PRIMARY KEY, value TEXT NOT NULL, until INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX state_until ON state (until) WHERE until IS NOT NULL;
 `
 
 const TABLES = `
@@ -95,7 +102,7 @@ CREATE TABLE hold (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE once (key TEXT PRIMARY KEY, until INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX once_until ON once (until);
-`
+${STATE}`
 
 /** Steps from one version to the next: the first leads from 1 to 2. */
 const MIGRATIONS: readonly string[] = [
@@ -104,6 +111,7 @@ const MIGRATIONS: readonly string[] = [
   ALTER TABLE delivery ADD COLUMN held_for INTEGER NOT NULL DEFAULT 0;
   ${OLDEST}`,
   CHANGE,
+  STATE,
 ]
 
 /** Creates or migrates the schema; refuses one that a newer relay wrote. */

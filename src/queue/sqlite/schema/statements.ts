@@ -20,6 +20,13 @@ export const STATEMENTS = {
   aliased: `SELECT id FROM message WHERE alias = ?`,
   onceUntil: `SELECT until FROM once WHERE key = ?`,
   useOnce: `INSERT OR REPLACE INTO once VALUES (?, ?)`,
+  stateOf: `SELECT value, until FROM state WHERE key = ?`,
+  addState: `INSERT INTO state VALUES (?, ?, ?)`,
+  changeState: `UPDATE state SET value = ?, until = ? WHERE key = ?`,
+  dropState: `DELETE FROM state WHERE key = ?`,
+  countState: `SELECT count(*) FROM state`,
+  forgetState: `DELETE FROM state WHERE key IN
+    (SELECT key FROM state WHERE until IS NOT NULL AND until <= ? LIMIT ?)`,
   forgetOnce: `DELETE FROM once WHERE key IN (SELECT key FROM once WHERE until <= ? LIMIT 500)`,
 
   nextReady: `SELECT message, n, queue FROM delivery

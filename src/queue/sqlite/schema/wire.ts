@@ -4,6 +4,7 @@
 
 import type { Steered } from '../../port/control.ts'
 import type { LastAttempt, TroubleFacts } from '../../port/outflow.ts'
+import type { StoreAnswer, StoreEntry } from '../../../store/store.ts'
 import type { Since } from '../../port/history.ts'
 import type { Filter, GroupBy } from '../../port/reader.ts'
 import type { Act, OperatorAct, QueueError } from '../../port/types.ts'
@@ -38,6 +39,7 @@ export type MailRow = [
   /** The client keeps the mail in memory until its first attempt. */
   fresh: boolean,
   deliveries: readonly DeliveryRow[],
+  also: readonly StoreEntry[] | null,
 ]
 
 export type ResultRow = readonly [
@@ -71,7 +73,12 @@ export type SettleRow = readonly [
   next: string | null,
   /** The lease that this one was taken under. */
   lease: string | null,
+  also: readonly StoreEntry[] | null,
 ]
+
+/** What its entries of small state came to, if it had any. */
+export type AcceptedRow = readonly [message: number, answers: readonly StoreAnswer[] | null]
+export type SettledRow = readonly [next: TakenRow | null, answers: readonly StoreAnswer[] | null]
 
 export type Operation =
   | readonly ['accept', MailRow]
@@ -102,6 +109,7 @@ export type Operation =
   | readonly ['trim', before: number, excess: boolean]
   | readonly ['known', keys: readonly string[]]
   | readonly ['keep', keep: boolean]
+  | readonly ['state', readonly StoreEntry[]]
 
 export interface Batch {
   readonly kind: 'batch'
@@ -213,6 +221,14 @@ export type ToReader =
   | readonly [call: number, 'oldest']
   | readonly [call: number, 'holds']
   | readonly [call: number, 'bytes', id: string]
+  | readonly [
+      call: number,
+      'state',
+      now: number,
+      prefix: string,
+      after: string | undefined,
+      limit: number,
+    ]
   | readonly [call: number, 'history']
   | readonly [call: number, 'close']
 

@@ -6,7 +6,8 @@ import { noteText, standingScope } from './delivery.ts'
 import { HELD, READY } from '../schema/schema.ts'
 import { Refusal } from './store.ts'
 import type { Store } from './store.ts'
-import type { DeliveryRow, MailRow } from '../schema/wire.ts'
+import { applyEntries } from './state.ts'
+import type { AcceptedRow, DeliveryRow, MailRow } from '../schema/wire.ts'
 
 /** Priorities below are of the first band. */
 const URGENT = 10
@@ -14,19 +15,20 @@ const URGENT = 10
 const SOON = 10_000
 
 /** The id that the message has; mail that is there already stays as it is. */
-export function acceptMail(store: Store, mail: MailRow): number {
+export function acceptMail(store: Store, mail: MailRow): AcceptedRow {
   const [id, alias, at, sender, size, large, envelope, told, once, offset, length] = mail
   const { sql } = store
   const earlier = alias === null ? undefined : aliased(store, alias)
-  if (earlier !== undefined) return earlier
+  if (earlier !== undefined) return [earlier, null]
   if (once !== null && sql.known.get(id) === undefined) checkOnce(store, once)
   const added = sql.addMessage.run(id, at, sender, size, envelope, told, alias, large)
-  if (added.changes === 0) return id
+  if (added.changes === 0) return [id, null]
   if (once !== null) sql.useOnce.run(...once)
   if (large === null) sql.addContent.run(id, store.content.subarray(offset, offset + length))
   addDeliveries(store, id, mail)
   addChange(store, id)
-  return id
+  const also = mail[13]
+  return [id, also === null ? null : applyEntries(store, also)]
 }
 
 /** The number of a message from its text, whichever of the two forms it has. */

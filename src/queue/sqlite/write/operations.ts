@@ -6,10 +6,11 @@ import { liftHold, markPage, placeHold, unmarkPage } from './hold.ts'
 import { Refusal, unlinkEnded } from './store.ts'
 import type { Store } from './store.ts'
 import { settle } from './settle.ts'
+import { applyEntries } from './state.ts'
 import { steerPage } from './steer.ts'
 import { load, take, takeOverdue } from './take.ts'
 import { orphansOf, trim } from './trim.ts'
-import type { Operation, SettleRow, TakenRow } from '../schema/wire.ts'
+import type { Operation, SettledRow, SettleRow } from '../schema/wire.ts'
 
 export function run(store: Store, operation: Operation): unknown {
   switch (operation[0]) {
@@ -55,13 +56,16 @@ export function run(store: Store, operation: Operation): unknown {
       return orphansOf(store, operation[1])
     case 'keep':
       return keepFiles(store, operation[1])
+    case 'state':
+      return applyEntries(store, operation[1])
   }
 }
 
-function settleAndTake(store: Store, row: SettleRow): TakenRow | undefined {
+function settleAndTake(store: Store, row: SettleRow): SettledRow {
   settle(store, row)
-  const next = row[11]
-  return next === null ? undefined : take(store, next)
+  const [next, also] = [row[11], row[13]]
+  const answers = also === null ? null : applyEntries(store, also)
+  return [next === null ? null : take(store, next), answers]
 }
 
 /** Bytes of the database's file that hold nothing: it never shrinks, and grows only without them. */

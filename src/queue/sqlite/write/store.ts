@@ -45,6 +45,8 @@ export interface Store {
   /** What is to be reported when this batch is through. */
   readonly told: ToldRow[]
   readonly changes: Changes
+  /** How many keys of small state there are. */
+  readonly kept: { keys: number }
   /** Files whose message has ended, to go once that is committed. */
   readonly unlink: string[]
   /** A backup reads the files: they stay until it is done. */
@@ -81,6 +83,7 @@ export function openStore(options: StoreOptions): Store {
     content: new Uint8Array(),
     told: [],
     changes: createChanges(),
+    kept: { keys: 0 },
     unlink: [],
     keepFiles: false,
   }
@@ -132,6 +135,7 @@ export function loadMemory(store: Store): void {
     store.holds.set(scope, { who, why })
   showHolds(store)
   loadChanges(store)
+  store.kept.keys = (sql.countState.get() as unknown as [number])[0]
   loadLanes(store)
 }
 

@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs'
 
 import { numberOf } from './accept.ts'
 import { forgetChanges } from './changes.ts'
+import { forgetState } from './state.ts'
 import type { Store } from './store.ts'
 import { contentPath } from '../schema/content-path.ts'
 
@@ -25,7 +26,8 @@ export function trim(store: Store, before: number, excess: boolean): boolean {
   const more = forgetChanges(store, excess ? (old.at(-1)?.[0] ?? before) : before)
   const once = sql.forgetOnce.run(now)
   sql.forgetSuspensions.run(now)
-  return more || old.length === STEP || Number(once.changes) === 500
+  const ended = forgetState(store, 500)
+  return ended || more || old.length === STEP || Number(once.changes) === 500
 }
 
 /** Which of these content files belong to no message that still needs them. */
