@@ -44,10 +44,10 @@ async function printStatus(context: Context, options: Json): Promise<number> {
 }
 
 /** Every key is there, so that a program can rely on it. */
-interface Found extends Omit<EngineStatus, 'trouble' | 'content' | 'calm'> {
+interface Found extends Omit<EngineStatus, 'trouble' | 'content' | 'recoveryPause'> {
   readonly trouble: string | null
   /** Milliseconds until deliveries begin. */
-  readonly calm: number
+  readonly recoveryPause: number
   readonly content: string | null
   readonly processes: { readonly alive: number; readonly dead: number }
   /** Recipients that have not ended, by state. */
@@ -97,7 +97,7 @@ async function statusOf(context: Context): Promise<Found> {
     ...engine,
     trouble: engine.trouble ?? null,
     content: engine.content ?? null,
-    calm: engine.calm ?? 0,
+    recoveryPause: engine.recoveryPause ?? 0,
     processes: { alive: processes.length - dead, dead },
     recipients: Object.fromEntries(counts.map(({ key, count }) => [key, count])),
     oldest,
@@ -143,7 +143,7 @@ type Row = readonly [name: string, text: string]
 const SHOWN = 20
 
 function rowsOf(found: Found, now: number): Row[] {
-  const { engine, at, content, durability, trouble, calm, server, disk } = found
+  const { engine, at, content, durability, trouble, recoveryPause, server, disk } = found
   const { processes, recipients, holds } = found
   const waiting = Object.entries(recipients).map(([state, count]) => `${count} ${state}`)
   return [
@@ -152,7 +152,7 @@ function rowsOf(found: Found, now: number): Row[] {
     ['engine', `${engine} in ${at}`],
     ...(content === null ? [] : [['content', `in ${content}`] as const]),
     ['250 means', trouble === null ? durability : 'no mail is taken now'],
-    ...(calm === 0 ? [] : [['deliveries', describeCalm(calm)] as const]),
+    ...(recoveryPause === 0 ? [] : [['deliveries', describeRecovery(recoveryPause)] as const]),
     ...(server === undefined ? [] : [['server', formatServer(server)] as const]),
     ...(disk === undefined
       ? []
@@ -204,8 +204,8 @@ function stopRows({ stops }: Found, now: number): Row[] {
   return more > 0 ? [...rows, ['suspended', `and ${more} more: \`waypost status --json\``]] : rows
 }
 
-function describeCalm(calm: number): string {
-  return `begin in ${Math.ceil(calm / 1000)} s: Redis was restarted, and whoever was at work says first what came of it`
+function describeRecovery(recoveryPause: number): string {
+  return `begin in ${Math.ceil(recoveryPause / 1000)} s: Redis was restarted, and whoever was at work says first what came of it`
 }
 
 function formatProcesses({ alive, dead }: Found['processes']): string {

@@ -357,7 +357,7 @@ class BullmqQueue implements Queue {
     const { work } = this.#link
     await this.#beat.beat()
     const { value } = await this.#caller.call(work, 'hello', { run, length: this.#length })
-    this.#claiming.calm(Number(value))
+    this.#claiming.pauseFor(Number(value))
     if (Number(value) > 0) this.#note('info', calmly(Number(value)))
     await this.#claiming.tellAgain()
     await this.#handing.giveBackLost()

@@ -112,8 +112,8 @@ async function calmOf(
   { prefix }: Caller,
   time: LeaseTime,
 ): Promise<Partial<EngineStatus>> {
-  const calm = Number(await redis.get(`${prefix}/calm`)) - time.now()
-  return calm > 0 ? { calm } : {}
+  const recoveryPause = Number(await redis.get(`${prefix}/recovery-pause`)) - time.now()
+  return recoveryPause > 0 ? { recoveryPause } : {}
 }
 
 // Redis' own trouble is seen before this; the bucket is asked once.

@@ -59,7 +59,7 @@ export interface EngineStatus {
   /** Bytes free where the queue is, and how many must be for mail to be taken. */
   readonly disk?: { readonly free: number; readonly reserve: number }
   /** For how many milliseconds more nothing is delivered, because storage was restarted. */
-  readonly calm?: number
+  readonly recoveryPause?: number
   /** What the server says of itself, by its own names. */
   readonly server?: Readonly<Record<string, string | number>>
 }

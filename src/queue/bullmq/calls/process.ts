@@ -105,14 +105,14 @@ export class Beat {
     const { link, caller, clock, time, length } = this.#options
     // The clock first: how long it is alive is measured by it.
     const wrong = await askTime(link.work, time, clock)
-    if (Math.abs(wrong) > JUMP) await this.#calmDown()
+    if (Math.abs(wrong) > JUMP) await this.#pauseForRecovery()
     const given = { length, tag: this.#tag }
     const { value } = await caller.call(link.work, 'beat', given, JSON.stringify(this.#entry()))
-    const [calm, mine, known] = value as [number, number, number]
+    const [recoveryPause, mine, known] = value as [number, number, number]
     if (known === 0 && this.#known) this.#options.emptied()
     this.#known = true
     if (mine === 0) this.#tag = randomText(TAG)
-    return calm
+    return recoveryPause
   }
 
   /** From now on every so often. */
@@ -127,9 +127,9 @@ export class Beat {
   }
 
   // The server's clock was set: what seems to have lapsed has not, until everybody has noticed.
-  async #calmDown(): Promise<void> {
+  async #pauseForRecovery(): Promise<void> {
     const { link, caller, time, length } = this.#options
-    await link.work.set(`${caller.prefix}/calm`, time.now() + length)
+    await link.work.set(`${caller.prefix}/recovery-pause`, time.now() + length)
   }
 
   #entry(): Said {

@@ -63,9 +63,9 @@ end
 -- each band was left, and for how long nothing is claimed at all.
 define('claim', function()
   lapse()
-  local calm = calmUntil()
-  if calm > steady or isAnyHold() and call('HEXISTS', P .. '/holds', 'all') == 1 then
-    return { {}, given.from, math.max(calm - steady, 0) }
+  local resumeAt = recoveryUntil()
+  if resumeAt > steady or isAnyHold() and call('HEXISTS', P .. '/holds', 'all') == 1 then
+    return { {}, given.from, math.max(resumeAt - steady, 0) }
   end
   local bands = {}
   for band = 0, BANDS - 1 do
@@ -128,7 +128,7 @@ define('next_due', function()
   local first = math.huge
   for band = 0, BANDS - 1 do first = math.min(first, firstOf(band)) end
   if first == math.huge then return '' end
-  local calm = calmUntil()
-  if calm > steady then first = math.max(first, now + calm - steady) end
+  local resumeAt = recoveryUntil()
+  if resumeAt > steady then first = math.max(first, now + resumeAt - steady) end
   return asText(math.floor(first))
 end)

@@ -6,8 +6,8 @@ define('hello', function()
   local before = call('GET', P .. '/run')
   call('SET', P .. '/run', given.run)
   local wereBusy = call('ZCARD', P .. '/leases') > 0 or call('HLEN', P .. '/taken') > 0
-  if before and before ~= given.run and wereBusy then call('SET', P .. '/calm', steady + given.length) end
-  return math.max(0, calmUntil() - steady)
+  if before and before ~= given.run and wereBusy then call('SET', P .. '/recovery-pause', steady + given.length) end
+  return math.max(0, recoveryUntil() - steady)
 end)
 
 -- A connection of the caller was lost, and answers perhaps with it: what it was handed and does not know
@@ -34,7 +34,7 @@ define('beat', function()
   call('HSET', P .. '/tag-of', me, given.tag)
   if call('EXISTS', P .. '/full/' .. me) == 1 then call('PEXPIRE', P .. '/full/' .. me, 600000) end
   local mine = call('HGET', P .. '/tags', given.tag) == me and 1 or 0
-  return { math.max(0, calmUntil() - steady), mine, known }
+  return { math.max(0, recoveryUntil() - steady), mine, known }
 end)
 
 -- A clock that was set back would keep a lease for ever.
@@ -101,7 +101,7 @@ define('bury', function()
   local dead = {}
   if given.leaving then
     dead = { me }
-  elseif calmUntil() <= steady then
+  elseif recoveryUntil() <= steady then
     dead = call('ZRANGEBYSCORE', P .. '/alive', '-inf', steady, 'LIMIT', 0, 10)
   end
   for _, process in ipairs(dead) do

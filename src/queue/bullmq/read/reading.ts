@@ -215,9 +215,10 @@ export class Reading {
 
   /** Nothing is claimed for a time after the server was restarted. */
   async #calmIn(lanes: Iterable<Destination>): Promise<Suspension[]> {
-    const calm = Number(await this.#redis.get(this.#key('calm'))) - this.#time.now()
-    if (calm <= 0) return []
-    const until = this.#clock.now() + calm
+    const recoveryPause =
+      Number(await this.#redis.get(this.#key('recovery-pause'))) - this.#time.now()
+    if (recoveryPause <= 0) return []
+    const until = this.#clock.now() + recoveryPause
     const since = this.#clock.now()
     return Array.from(lanes, (lane) => ({ lane, until, reason: CALM, cause: 'other', since }))
   }

@@ -13,14 +13,14 @@ export function statusOf(
   link: Pick<Link, 'down' | 'facts' | 'durability'>,
   watch: Watch | undefined,
   store: Pick<ContentStore, 'at' | 'trouble'>,
-  calm: number,
+  recoveryPause: number,
 ): EngineStatus {
   const away = link.down === undefined ? undefined : `Redis is away: ${link.down}`
   const full = watch?.isFull === true ? 'Redis uses more than 80 % of its maxmemory' : undefined
   const trouble = away ?? full ?? watch?.lack ?? store.trouble
   return {
     ...describe(address, link.facts, link.durability, watch?.used),
-    ...(calm > 0 ? { calm } : {}),
+    ...(recoveryPause > 0 ? { recoveryPause } : {}),
     ...(store.at === undefined ? {} : { content: store.at }),
     ...(trouble === undefined ? {} : { trouble }),
   }

@@ -25,7 +25,7 @@ export class Claiming {
   #options: ClaimingOptions
   #full = new Set<string>()
   #lastLease = 0
-  #calmUntil = 0
+  #recoveryUntil = 0
 
   constructor(options: ClaimingOptions) {
     this.#options = options
@@ -33,13 +33,13 @@ export class Claiming {
   }
 
   /** Nothing is claimed for so long: those whose leases Redis has forgotten may still be at work. */
-  calm(milliseconds: number): void {
-    this.#calmUntil = milliseconds > 0 ? this.#options.clock.now() + milliseconds : 0
+  pauseFor(milliseconds: number): void {
+    this.#recoveryUntil = milliseconds > 0 ? this.#options.clock.now() + milliseconds : 0
   }
 
   /** For how many milliseconds more. */
   get calmFor(): number {
-    return Math.max(0, this.#calmUntil - this.#options.clock.now())
+    return Math.max(0, this.#recoveryUntil - this.#options.clock.now())
   }
 
   async claim(count: number): Promise<Lease[]> {
@@ -51,11 +51,11 @@ export class Claiming {
     type Claimed = [
       leases: [id: string, lane: string, priority: number][],
       from: string[],
-      calm: number,
+      recoveryPause: number,
     ]
-    const [leases, left, calm] = (await this.#call('claim', given)) as Claimed
+    const [leases, left, recoveryPause] = (await this.#call('claim', given)) as Claimed
     this.wakes.left(left)
-    this.calm(calm)
+    this.pauseFor(recoveryPause)
     const until = clock.now() + length
     return leases.map(([id, lane, priority]) => ({
       id,
@@ -68,7 +68,7 @@ export class Claiming {
   async nextDue(): Promise<number | undefined> {
     const given = { from: this.wakes.cursors(), full: this.#full.size > 0 }
     const value = await this.#call('next_due', given)
-    return value === '' ? undefined : Math.max(Number(value), this.#calmUntil)
+    return value === '' ? undefined : Math.max(Number(value), this.#recoveryUntil)
   }
 
   full(lanes: readonly Destination[], full: boolean): void {

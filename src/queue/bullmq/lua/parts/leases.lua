@@ -74,15 +74,15 @@ end
 -- So many at a time.
 local LAPSED = 50
 
-local function calmUntil()
-  return tonumber(call('GET', P .. '/calm') or 0)
+local function recoveryUntil()
+  return tonumber(call('GET', P .. '/recovery-pause') or 0)
 end
 
 -- Ends the leases that were not renewed in time, and gives back what they had in hand. For a whole
 -- lease after the server came back nothing counts as lapsed: those who had leases return first.
 local function lapse()
   local lapsed = call('ZRANGEBYSCORE', P .. '/leases', '-inf', steady, 'LIMIT', 0, LAPSED)
-  if #lapsed == 0 or calmUntil() > steady then return end
+  if #lapsed == 0 or recoveryUntil() > steady then return end
   for _, lease in ipairs(lapsed) do
     local lane = call('HGET', P .. '/lease', lease)
     if lane then
