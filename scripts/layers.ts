@@ -92,6 +92,8 @@ const ROOMS: Record<string, readonly string[]> = {
     'delivery.ts',
   ],
 }
+/** Node's own resolver hides TTLs and the AD bit: who asks it must mean the machine's hosts file. */
+const LOOKS_UP = 'src/dns/system.ts'
 const MOST_LINES = 300
 const IMPORT = /(?:^|\n)\s*(?:import|export)\s(?:[^'"]*?\sfrom\s)?['"]([^'"]+)['"]/g
 
@@ -143,6 +145,8 @@ function roomIn(folder: string, file: string): string | undefined {
 }
 
 function checkImport(file: string, name: string): void {
+  if (name.startsWith('node:dns') && file !== LOOKS_UP)
+    wrongs.push(`${file}: names are asked of dns/, and of the system by ${LOOKS_UP} alone`)
   if (name.startsWith('node:')) return
   if (!name.startsWith('.')) return checkPackage(file, name)
   const target = normalize(join(dirname(file), name))

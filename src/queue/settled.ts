@@ -1,7 +1,6 @@
 // What a settlement comes to, whichever engine writes it: what is to be known at the next attempt. And
 // deliveries as their takers see them.
 
-import type { Envelope } from '../mail/envelope.ts'
 import type { NewMail } from './port/intake.ts'
 import type { Delivery, LastAttempt, Settlement } from './port/outflow.ts'
 import type { DeliveryId } from './port/types.ts'
@@ -38,17 +37,11 @@ export function freshDelivery(mail: NewMail, n: number, lease: string): Delivery
     acceptedAt: mail.at,
     expireAt,
     ...(warnAt === undefined ? {} : { warnAt }),
-    envelope: envelopeOf(mail.envelope, recipients),
+    envelope: mail.envelope,
     recipients: recipients.map((index) => {
       return { n: index, ...mail.envelope.recipients[index]!, attempts: 0, due }
     }),
     content: mail.content,
     lease,
   }
-}
-
-/** Without the recipients that go elsewhere or have ended. */
-export function envelopeOf(envelope: Envelope, recipients: readonly number[]): Envelope {
-  if (recipients.length === envelope.recipients.length) return envelope
-  return { ...envelope, recipients: recipients.map((n) => envelope.recipients[n]!) }
 }

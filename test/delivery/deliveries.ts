@@ -17,7 +17,6 @@ export function deliveryTo(to: readonly string[], given: Given = {}): Delivery {
     acceptedAt: 0,
     envelope: {
       sender,
-      recipients: addresses.map((address) => ({ address })),
       submitter: { protocol: 'ESMTP', rule: 'relay.yaml:1' },
       size: 10,
       eightBit: false,

@@ -93,7 +93,6 @@ export class Side implements AsyncDisposable {
       name,
       about: [destination, queue, expireAt, warnAt, heldFor, last, refuse],
       size: delivery.content.size,
-      inEnvelope: delivery.envelope.recipients.length,
       recipients: delivery.recipients.map((each) => ({ ...each, due: this.#due(each.due) })),
     }
   }

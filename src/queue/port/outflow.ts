@@ -26,8 +26,8 @@ export interface Delivery {
   readonly destination: Destination
   readonly queue: string
   readonly acceptedAt: number
-  /** Without its recipients that go elsewhere or have ended: see `recipients`. */
-  readonly envelope: Envelope
+  /** What all recipients of the message share; those that wait here are in `recipients`. */
+  readonly envelope: Omit<Envelope, 'recipients'>
   readonly recipients: readonly Recipient[]
   readonly content: ContentRef
   readonly expireAt: number

@@ -12,7 +12,7 @@ import type { DeliveryId, MessageId } from '../../port/types.ts'
 import type { HoldNote } from '../../holds.ts'
 import { deliveriesTold } from '../../events.ts'
 import type { AcceptedDelivery } from '../../events.ts'
-import { envelopeOf, isWhole, lastOf } from '../../settled.ts'
+import { isWhole, lastOf } from '../../settled.ts'
 import type { Word } from './caller.ts'
 
 /** What never changes of a message. */
@@ -220,7 +220,7 @@ export function loadedDelivery(row: LoadedRow, lease: string | undefined): Deliv
     ...((hf ?? 0) === 0 ? {} : { heldFor: hf! }),
     ...(last === undefined ? {} : { last }),
     ...(s === 3 && hold !== undefined ? { refuse: hold } : {}),
-    envelope: envelopeOf(envelope, delivery.r),
+    envelope,
     recipients: waitingOf(row, delivery).map(([n, attempts, due]) => {
       return { n, ...envelope.recipients[n]!, attempts, due }
     }),

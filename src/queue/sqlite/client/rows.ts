@@ -12,7 +12,7 @@ import type { NewDelivery, NewMail } from '../../port/intake.ts'
 import type { Delivery, RecipientResult, Settlement } from '../../port/outflow.ts'
 import type { ContentRef, DeliveryId, MessageId } from '../../port/types.ts'
 import { deliveriesTold, settledFact } from '../../events.ts'
-import { envelopeOf, isWhole, lastOf } from '../../settled.ts'
+import { isWhole, lastOf } from '../../settled.ts'
 import { FATES } from '../schema/wire.ts'
 import type {
   DeliveryRow,
@@ -114,10 +114,7 @@ export function loadedDelivery(row: LoadedRow): Delivery {
     ...(heldFor === 0 ? {} : { heldFor }),
     ...(last === null ? {} : { last }),
     ...(refuse === null ? {} : { refuse }),
-    envelope: envelopeOf(
-      envelope,
-      row.recipients.map(([index]) => index),
-    ),
+    envelope,
     recipients: row.recipients.map(([index, attempts, due]) => {
       return { n: index, ...envelope.recipients[index]!, attempts, due }
     }),
