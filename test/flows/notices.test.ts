@@ -135,7 +135,7 @@ for (const [what, offers, more, left, gone] of SMALLER)
     const isThere = (entries: readonly { state: string }[]): number =>
       entries.filter(({ state }) => state === 'delivered').length
     // It has arrived before that is written.
-    await expect.poll(async () => isThere(await notices()), { timeout: 10_000 }).toBe(1)
+    await expect.poll(async () => isThere(await notices())).toBe(1)
     const first = (await notices()).find(({ state }) => state === 'bounced')!
     const trace = await relay.real.queue.trace(first.id)
     expect(JSON.stringify(trace!.facts)).toMatch(

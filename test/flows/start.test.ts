@@ -127,7 +127,7 @@ test('a relay on what is shipped goes over to the configuration that the first u
   expect(added).toMatchObject({ code: 0 })
   expect(added.err).toContain('without a restart')
   const own = join(relay.data, 'config')
-  await expect.poll(told, { timeout: 10_000 }).toContain(`The policies are those of "${own}" now`)
+  await expect.poll(told).toContain(`The policies are those of "${own}" now`)
   const { out } = await relay.waypost('user', 'list', '--json')
   expect(JSON.parse(out)).toMatchObject({ name: 'billing' })
   expect(await relay.stop()).toBe(0)

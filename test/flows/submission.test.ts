@@ -219,5 +219,5 @@ function plain(user: string, password: string): string {
 }
 
 function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  return expect.poll(holds, { timeout: 8000 }).toBe(true)
+  return expect.poll(holds).toBe(true)
 }

@@ -7,6 +7,7 @@ import { configInForce, followConfig, SHIPPED } from '../../src/policy/config.ts
 import { writeConfig } from '../../src/policy/copy.ts'
 import { watchPolicy } from '../../src/policy/watch.ts'
 import { configPlaces, readSettings } from '../../src/settings/settings.ts'
+import { PATIENCE } from '../peers/patience.ts'
 
 let folder = ''
 beforeEach(async () => {
@@ -78,9 +79,9 @@ test('a running relay goes over to the first configuration that is written, and 
   )
   expect(source.folder()).toBe(SHIPPED)
   await writeConfig(places().own)
-  await vi.waitFor(() => expect(source.folder()).toBe(places().own), { timeout: 8000 })
+  await vi.waitFor(() => expect(source.folder()).toBe(places().own), { timeout: PATIENCE })
   await writeFile(join(places().own, 'policies/listen.yaml'), 'recipients: 7\n')
-  await vi.waitFor(() => expect(source.current().listen.recipients).toBe(7), { timeout: 8000 })
+  await vi.waitFor(() => expect(source.current().listen.recipients).toBe(7), { timeout: PATIENCE })
   expect(problems).toEqual([])
   await rm(places().own, { recursive: true })
   await vi.waitFor(() => expect(String(problems.at(-1))).toContain('there is no such folder'), {
