@@ -3,7 +3,7 @@
 // events/log.ts and admin. Says which files are over 300 lines. TypeScript 7 has no JavaScript API,
 // so import lines are read as text.
 
-import { globSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 
 const RANK: Record<string, number> = {
@@ -117,6 +117,11 @@ for (const file of globSync('src/**/*.ts').map(normalize).sort()) {
   if (/\bconsole\./.test(text) && !mayPrint)
     wrongs.push(`${file}: console belongs to events/log.ts and the command line`)
 }
+for (const folder of new Set([...graph.keys()].map(topOf))) if (folder !== '.') checkMap(folder)
+for (const folder of Object.keys(ROOMS).filter(
+  (name) => name.startsWith('queue/') && name !== 'queue/port',
+))
+  checkMap(folder)
 for (const [name, folders] of users)
   if (folders.size > 1)
     wrongs.push(`${name}: imported by ${[...folders].join(', ')}, should be one`)
@@ -137,6 +142,15 @@ function checkRoom(file: string): void {
     if (room !== undefined && !rooms.includes(room))
       wrongs.push(`${file}: "${room}" is no room of ${folder}/ in scripts/layers.ts`)
   }
+}
+
+/** Each folder has a map, which names its rooms. */
+function checkMap(folder: string): void {
+  const path = `src/${folder}/README.md`
+  const map = existsSync(path) ? readFileSync(path, 'utf8') : ''
+  if (map === '') wrongs.push(`${path}: is missing, should say what the folder promises`)
+  for (const room of ROOMS[folder]?.filter((name) => !name.endsWith('.ts')) ?? [])
+    if (map !== '' && !map.includes(`${room}/`)) wrongs.push(`${path}: does not name ${room}/`)
 }
 
 /** The part of the path right below the folder; nothing where the file is elsewhere. */
