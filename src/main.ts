@@ -1,6 +1,8 @@
 // Builds the parts, and is the picture of the whole. Parts go down in the opposite order of their
 // start: no new mail, attempts finish, the queue closes, the log says its last line.
 
+import { randomUUID } from 'node:crypto'
+
 import type { StartWish } from './admin/context.ts'
 import { startControl } from './admin/control/control.ts'
 import { startAdmin } from './admin/control/http.ts'
@@ -9,6 +11,7 @@ import { formatListener, picture, type Status } from './admin/cli/picture.ts'
 import { systemClock } from './base/clock.ts'
 import { version } from './base/package.ts'
 import { stopSignal } from './base/stop.ts'
+import { shareRefusals } from './events/shared-refusals.ts'
 import { passwordsOf } from './delivery/connect/credentials.ts'
 import { createOutbound } from './delivery/outbound.ts'
 import { startDelivery, type DeliveryPart } from './delivery/delivery.ts'
@@ -66,6 +69,7 @@ export async function startRelay(settings: Settings, world: World = realWorld): 
   // Commands reach a queue in Redis by themselves.
   if (settings.queue.redis === undefined)
     parts.use(await startControl({ folder: settings.queue.data, queue, refused: told.refused }))
+  else parts.use(shareRefusals(told.refused, queue.state, randomUUID(), world.clock))
   const { admin: url } = settings.http
   if (url !== undefined && roles.includes('admin')) {
     const ready = (): Promise<string | undefined> => whyNotReady(running, queue)

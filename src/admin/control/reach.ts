@@ -3,6 +3,7 @@
 
 import { existsSync, statSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
+import type { RemoteQueue } from '../../queue/bullmq/remote.ts'
 import type { QueueControl } from '../../queue/port/control.ts'
 import type { ContentReader, QueueReader } from '../../queue/port/reader.ts'
 import type { Refused } from '../../events/refused-mail.ts'
@@ -61,13 +62,17 @@ export async function openContent(context: Context): Promise<ContentReader> {
   return openStore(data)
 }
 
-/** What a relay that runs has refused of late; `undefined` where none does, or several share a queue. */
+/** What the relay that runs has refused of late, or all that share the queue; `undefined` where none runs. */
 export async function refusedOf(
   context: Context,
   address: string,
 ): Promise<readonly Refused[] | undefined> {
   const { data, redis } = context.places()
-  if (redis !== undefined) return undefined
+  if (redis !== undefined) {
+    const { findRefusals } = await import('../../events/shared-refusals.ts')
+    await using shared = await openRedis(redis)
+    return await findRefusals(shared.state, address)
+  }
   const relay = await openSocket(data)
   if (relay === undefined) return undefined
   await using _relay = relay
@@ -140,7 +145,7 @@ async function openSocket(folder: string): Promise<RelayControl | undefined> {
   return openControl(folder)
 }
 
-async function openRedis(redis: RedisPlace): Promise<QueueControl & ContentReader> {
+async function openRedis(redis: RedisPlace): Promise<RemoteQueue> {
   try {
     const { openBullmqRemote } = await import('../../queue/bullmq/remote.ts')
     return await openBullmqRemote(redis)

@@ -49,7 +49,7 @@ export function notFound(id: string): CommandError {
 /** @param asked a relay was asked what it has refused of late */
 export function noMail(address: string, asked = false): CommandError {
   const refused = asked
-    ? 'nor was any refused within the last day that this relay remembers'
+    ? 'nor was any refused within the last day, as far as is remembered'
     : 'if it was refused, the log of each relay says so: look for "refused"'
   return new CommandError(
     `No message from or to ${address} is known, ${refused}; what has ended is forgotten after WAYPOST_HISTORY`,

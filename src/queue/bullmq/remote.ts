@@ -4,6 +4,7 @@
 import type { Redis } from 'ioredis'
 
 import { systemClock } from '../../base/clock.ts'
+import type { Store } from '../../store/store.ts'
 import type { EngineStatus, QueueControl } from '../port/control.ts'
 import type { ContentReader } from '../port/reader.ts'
 import type { RedisAddress } from './link/address.ts'
@@ -14,6 +15,7 @@ import { prefixOf } from './link/keys.ts'
 import { choose, connectionTo, reasonOf, unreachable } from './link/link.ts'
 import { newProcessId } from './calls/process.ts'
 import { readRaw } from './read/raw.ts'
+import { RedisState } from './read/state.ts'
 import { Reading } from './read/reading.ts'
 import { describe } from './read/status.ts'
 import { formatBucket } from './s3/address.ts'
@@ -29,16 +31,19 @@ export interface RemoteOptions {
   readonly content?: BucketAddress
 }
 
+export interface RemoteQueue extends QueueControl, ContentReader {
+  readonly state: Store
+}
+
 /** Rejects with what is wrong when Redis cannot be reached. */
-export async function openBullmqRemote(
-  options: RemoteOptions,
-): Promise<QueueControl & ContentReader> {
+export async function openBullmqRemote(options: RemoteOptions): Promise<RemoteQueue> {
   const { redis, caller, time } = await openCaller(options)
   const prefix = caller.prefix
   const reading = new Reading(redis, prefix, systemClock, time)
   const now = (): number => systemClock.now()
   const steering = new Steering({ redis, caller, reading, heard: () => {}, now })
   return {
+    state: new RedisState(redis, redis, caller, systemClock),
     find: reading.find.bind(reading),
     counts: reading.counts.bind(reading),
     oldest: reading.oldest.bind(reading),
