@@ -18,6 +18,9 @@ const { rolldown } = await import('rolldown').catch((cause: unknown) => {
 const COMMON =
   /\/src\/admin\/(query\/\w+|story\/(holds|plain|times)|control\/(reach|remote|socket|wire)|cli\/(options|table|wrap))\.ts$/
 
+/** What commands share with the threads of the embedded queue, which must not load a command. */
+const SHARED = /\/src\/(base\/package|mail\/(address|outcome))\.ts$/
+
 /** What tells the story of a message, and writes it on a terminal: one file as well. */
 const STORY = /\/src\/admin\/(story|cli)\/story\.ts$/
 
@@ -66,6 +69,7 @@ const built = await bundle.write({
   codeSplitting: {
     groups: [
       { name: 'common', test: COMMON, includeDependenciesRecursively: false },
+      { name: 'shared', test: SHARED, includeDependenciesRecursively: false },
       { name: 'story', test: STORY, includeDependenciesRecursively: false },
     ],
   },

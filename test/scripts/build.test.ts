@@ -45,14 +45,14 @@ afterAll(async () => {
 const MODULES = ['net', 'os', 'stream', 'stream/promises', 'string_decoder']
 
 const CASES: [words: string, code: number, files: string[]][] = [
-  ['--version', 0, ['cli', 'package']],
-  ['status', 0, ['cli', 'common', 'outcome', 'package', 'rolldown-runtime', 'status']],
-  ['queue list', 0, ['cli', 'common', 'outcome', 'package', 'queue', 'rolldown-runtime']],
-  ['queue holds', 0, ['cli', 'common', 'outcome', 'package', 'queue', 'rolldown-runtime']],
+  ['--version', 0, ['cli', 'shared']],
+  ['status', 0, ['cli', 'common', 'rolldown-runtime', 'shared', 'status']],
+  ['queue list', 0, ['cli', 'common', 'queue', 'rolldown-runtime', 'shared']],
+  ['queue holds', 0, ['cli', 'common', 'queue', 'rolldown-runtime', 'shared']],
   [
     'trace 0am6e1h6800',
     1,
-    ['cli', 'common', 'outcome', 'package', 'rolldown-runtime', 'status', 'story', 'trace'],
+    ['cli', 'common', 'rolldown-runtime', 'shared', 'status', 'story', 'trace'],
   ],
 ]
 for (const [words, code, files] of CASES) {
