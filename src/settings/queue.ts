@@ -46,7 +46,7 @@ export const QUEUE = {
     'WAYPOST_DISK_RESERVE',
     'auto',
     values.readReserve,
-    'Free space under which no mail is accepted (452 4.3.1); auto: the smaller of 1GB and 5 % of the disk',
+    'Free space under which no mail is accepted (452 4.3.1); auto: the smaller of 1GB and 5 % of the disk, and at least 64MB, since with less a full disk also stops settling',
   ),
   history: row(
     'WAYPOST_HISTORY',

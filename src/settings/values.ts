@@ -140,7 +140,7 @@ export function readSource(text: string): string | undefined {
   return text
 }
 
-/** Bytes; `undefined` is the smaller of 1 GB and 5 %. */
+/** Bytes; `undefined` is up to the engine. */
 export function readReserve(text: string): number | undefined {
   if (text === 'auto') return undefined
   const bytes = parseSize(text)

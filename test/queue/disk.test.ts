@@ -8,6 +8,7 @@ import { join } from 'node:path'
 
 import { expect, test } from 'vitest'
 
+import { Disk } from '../../src/queue/sqlite/client/disk.ts'
 import { openSqliteQueue } from '../../src/queue/sqlite/queue.ts'
 import { ManualClock } from '../peers/clock.ts'
 import { attempt, delivered, deferred, mailOf, send, statesOf, takeFrom, takeOne } from './mail.ts'
@@ -85,3 +86,13 @@ async function withoutDisk(story: () => Promise<void>): Promise<void> {
 function limitFiles(size: string): void {
   execFileSync('prlimit', ['--pid', `${process.pid}`, `--fsize=${size}:unlimited`])
 }
+
+test.for([
+  { total: 100 * 1024 ** 3, reserve: 1024 ** 3 },
+  { total: 10 * 1024 ** 3, reserve: 512 * 1024 ** 2 },
+  { total: 256 * 1024 ** 2, reserve: 64 * 1024 ** 2 },
+])('of a disk of $total bytes $reserve are kept free by default', ({ total, reserve }) => {
+  const space = { free: total, total }
+  const disk = new Disk(new ManualClock(), space, undefined, () => Promise.resolve(space))
+  expect(disk.reserve).toBe(reserve)
+})

@@ -33,7 +33,7 @@ export interface SqliteOptions {
   readonly historyAge?: number
   /** Bytes of history above which the oldest is forgotten sooner; 10 GB by default. */
   readonly historySize?: number | undefined
-  /** Free bytes under which nothing new is accepted; by default the smaller of 1 GB and 5 %. */
+  /** Free bytes under which nothing new is accepted; by default the smaller of 1 GB and 5 %, and at least 64 MB. */
   readonly diskReserve?: number | undefined
   readonly report?: Report
   readonly about?: () => About

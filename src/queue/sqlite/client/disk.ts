@@ -8,6 +8,11 @@ import { statfs } from 'node:fs/promises'
 import type { Clock } from '../../../base/clock.ts'
 
 const GIGABYTE = 1024 ** 3
+/**
+ * Bytes. The log of writes may take half of it before it is folded back into the file, and while it has filled the
+ * disk it cannot be: nothing would be settled until somebody makes room.
+ */
+const LEAST = 64 * 1024 ** 2
 const FRESH = 1000
 /** Above the reserve by so much mail is taken again, or each message would cross it anew. */
 const ROOM = 1.02
@@ -36,12 +41,12 @@ export class Disk {
   /** Bytes that are free inside our own files. */
   spare: () => Promise<number> = () => Promise.resolve(0)
 
-  /** Without a reserve it is the smaller of 1 GB and 5 %. */
+  /** Without a reserve it is the smaller of 1 GB and 5 %, and at least 64 MB. */
   constructor(clock: Clock, space: Space, reserve: number | undefined, ask: () => Promise<Space>) {
     this.#clock = clock
     this.#space = space
     this.#askedAt = clock.now()
-    this.reserve = reserve ?? Math.min(GIGABYTE, space.total / 20)
+    this.reserve = reserve ?? Math.max(LEAST, Math.min(GIGABYTE, space.total / 20))
     this.#ask = ask
   }
 
