@@ -57,6 +57,7 @@ const ROOMS: Record<string, readonly string[]> = {
     'write',
     'remote.ts',
     'rebuild.ts',
+    'words.ts',
     'queue.ts',
   ],
   submit: [

@@ -3,7 +3,6 @@
 // atomic, and shares its round trip with others.
 
 import type { Clock } from '../../base/clock.ts'
-import { formatSize } from '../../base/units.ts'
 import type { Destination } from '../../mail/destination.ts'
 import type { Report } from '../../mail/event.ts'
 import { steeredEvent } from '../events.ts'
@@ -51,6 +50,7 @@ import { Steering } from './write/steering.ts'
 import { createServerTime } from './link/time.ts'
 import type { LeaseTime } from './link/time.ts'
 import { Watch } from './link/watch.ts'
+import * as words from './words.ts'
 
 export interface BullmqOptions {
   readonly address: RedisAddress
@@ -148,7 +148,15 @@ class BullmqQueue implements Queue {
     this.#store = store
     this.#reading = reading
     this.state = new RedisState(link.work, link.reading, caller, clock)
-    this.#beat = new Beat({ ...shared, about, leases, emptied: () => this.#emptied() }, tagOf(me))
+    this.#beat = new Beat(
+      {
+        ...shared,
+        about,
+        leases,
+        emptied: () => this.#note('error', words.emptied(this.#store.at)),
+      },
+      tagOf(me),
+    )
     this.#steering = new Steering({ redis: link.work, caller, reading, heard, now })
     this.#claiming = new Claiming(shared)
     this.#arriving = new Arriving({ ...shared, store, newId })
@@ -192,7 +200,7 @@ class BullmqQueue implements Queue {
 
   async engine(): Promise<EngineStatus> {
     const { address } = this.#options
-    return statusOf(address, this.#link, this.#watch, this.#store, this.#claiming.calmFor)
+    return statusOf(address, this.#link, this.#watch, this.#store, this.#claiming.recoveryLeft)
   }
 
   async store(id: MessageId, chunks: Chunks): Promise<ContentRef> {
@@ -358,7 +366,7 @@ class BullmqQueue implements Queue {
     await this.#beat.beat()
     const { value } = await this.#caller.call(work, 'hello', { run, length: this.#length })
     this.#claiming.pauseFor(Number(value))
-    if (Number(value) > 0) this.#note('info', calmly(Number(value)))
+    if (Number(value) > 0) this.#note('info', words.recovers(Number(value)))
     await this.#claiming.tellAgain()
     await this.#handing.giveBackLost()
     await this.#arriving.withdrawDoubtful()
@@ -371,10 +379,7 @@ class BullmqQueue implements Queue {
       case 'unsound':
         return this.#note('error', 'Redis is back and does not keep what it should', change.cause)
       case 'back':
-        this.#note(
-          'info',
-          `Redis is back after ${(change.milliseconds / 1000).toFixed(1)} s; ${change.durability.says}`,
-        )
+        this.#note('info', words.isBack(change.milliseconds, change.durability.says))
         this.#claiming.wakes.afresh()
         return this.#claiming.wakes.wake()
     }
@@ -403,24 +408,10 @@ class BullmqQueue implements Queue {
     if (woken.length > 0) this.#claiming.wakes.heard(woken.map(String))
   }
 
-  #emptied(): void {
-    const rebuilt =
-      this.#store.at === undefined
-        ? 'what waited is lost, unless a copy of Redis has it'
-        : `what waited is still in ${this.#store.at}: \`waypost queue rebuild\``
-    this.#note(
-      'error',
-      `Redis was emptied beneath the queue (FLUSHALL, or its data gone): ${rebuilt}`,
-    )
-  }
-
   #crossed(isFull: boolean): void {
     const { usedMemory, maxMemory } = this.#link.facts
     const [used, most] = [this.#watch?.used ?? usedMemory, this.#watch?.most ?? maxMemory]
-    const figures = `it uses ${formatSize(used)} of ${formatSize(most)}`
-    if (isFull)
-      this.#note('error', `Redis is at 80 % of its maxmemory: no mail is taken; ${figures}`)
-    else this.#note('info', `Mail is taken again: Redis has room; ${figures}`)
+    this.#note(isFull ? 'error' : 'info', words.crossed(isFull, used, most))
   }
 
   // That Redis is away has been told.
@@ -430,17 +421,7 @@ class BullmqQueue implements Queue {
   }
 
   #note(level: 'info' | 'warn' | 'error', text: string, cause?: unknown): void {
-    const why = cause === undefined ? {} : { cause: textOf(cause) }
+    const why = cause === undefined ? {} : { cause: words.causeOf(cause) }
     this.#report({ kind: 'note', at: this.#clock.now(), level, text, ...why })
   }
-}
-
-/** Why nothing is delivered for so many milliseconds. */
-function calmly(milliseconds: number): string {
-  return `Redis was restarted: deliveries begin in ${Math.ceil(milliseconds / 1000)} s, when whoever was at work has had time to say what came of it`
-}
-
-function textOf(cause: unknown): string {
-  if (cause instanceof Error) return cause.message
-  return typeof cause === 'string' ? cause : JSON.stringify(cause)
 }

@@ -66,7 +66,7 @@ export async function openBullmqRemote(options: RemoteOptions): Promise<RemoteQu
       ),
     engine: async () => ({
       ...(await engineOf(redis, options)),
-      ...(await calmOf(redis, caller, time)),
+      ...(await recoveryOf(redis, caller, time)),
       ...(await contentOf(options)),
     }),
     async [Symbol.asyncDispose]() {
@@ -112,7 +112,7 @@ async function engineOf(redis: Redis, { address, wish }: RemoteOptions): Promise
   }
 }
 
-async function calmOf(
+async function recoveryOf(
   redis: Redis,
   { prefix }: Caller,
   time: LeaseTime,

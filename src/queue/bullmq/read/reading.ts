@@ -34,7 +34,7 @@ import type { LeaseTime } from '../link/time.ts'
 
 /** Messages read at once. */
 const TOGETHER = 250
-const CALM = 'Redis was restarted, and whoever was at work says first what came of it'
+const RECOVERY = 'Redis was restarted, and whoever was at work says first what came of it'
 
 type Stop = Omit<Suspension, 'lane' | 'cause' | 'since'> & TroubleFacts
 
@@ -208,19 +208,19 @@ export class Reading {
     if (lanes.size === 0) return { suspended: [] }
     const suspended = (await this.suspensions()).filter(({ lane }) => lanes.has(lane))
     return {
-      suspended: [...(await this.#calmIn(lanes)), ...suspended],
+      suspended: [...(await this.#recoveryIn(lanes)), ...suspended],
       busy: await this.#busyOf([...lanes]),
     }
   }
 
   /** Nothing is claimed for a time after the server was restarted. */
-  async #calmIn(lanes: Iterable<Destination>): Promise<Suspension[]> {
+  async #recoveryIn(lanes: Iterable<Destination>): Promise<Suspension[]> {
     const recoveryPause =
       Number(await this.#redis.get(this.#key('recovery-pause'))) - this.#time.now()
     if (recoveryPause <= 0) return []
     const until = this.#clock.now() + recoveryPause
     const since = this.#clock.now()
-    return Array.from(lanes, (lane) => ({ lane, until, reason: CALM, cause: 'other', since }))
+    return Array.from(lanes, (lane) => ({ lane, until, reason: RECOVERY, cause: 'other', since }))
   }
 
   async #busyOf(lanes: readonly Destination[]): Promise<Destination[]> {

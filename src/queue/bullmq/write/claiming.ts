@@ -38,7 +38,7 @@ export class Claiming {
   }
 
   /** For how many milliseconds more. */
-  get calmFor(): number {
+  get recoveryLeft(): number {
     return Math.max(0, this.#recoveryUntil - this.#options.clock.now())
   }
 
